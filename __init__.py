@@ -1,0 +1,1 @@
+"""Wakeward: an actor-model runtime on Trio for hosts that run many agents. One wake, one agent."""

@@ -1,0 +1,1 @@
+"""Who is alive: behaviours as deterministic state machines, driven through the ports in :mod:`.port`."""

@@ -1,0 +1,37 @@
+"""What a sender learns at once about a message: accepted, or refused and why."""
+
+from __future__ import annotations
+
+import enum
+from typing import Final, final
+
+from attrs import frozen
+
+
+class Refusal(enum.Enum):
+    """Why a message was not taken. A closed set: flow control is matched, never parsed."""
+
+    FULL = "full"
+    STOPPED = "stopped"
+    DRAINING = "draining"
+    UNKNOWN = "unknown"
+
+
+@final
+@frozen
+class Receipt:
+    """Truthy when the message was accepted. Never an exception: a full mailbox is an expected outcome.
+
+    Attributes:
+        refusal: ``None`` when accepted.
+        detail: For people: which actor, agent or key, and what would be accepted.
+    """
+
+    refusal: Refusal | None = None
+    detail: str = ""
+
+    def __bool__(self) -> bool:
+        return self.refusal is None
+
+
+ACCEPTED: Final = Receipt()

@@ -1,0 +1,25 @@
+"""String rules of ECMAScript that OpenClaw's recorded behaviour rests on.
+
+Lengths are UTF-16 code units, and "trim" removes exactly the ECMAScript white space and line terminators
+(ECMA-262, 12.2 and 12.3), which is not what :meth:`str.strip` removes.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+ES_WHITESPACE: Final = (
+    "\t\n\v\f\r \u00a0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a"
+    "\u2028\u2029\u202f\u205f\u3000\ufeff"
+)
+"""Every code point that ``String.prototype.trim`` removes."""
+
+
+def es_trim(text: str) -> str:
+    """``String.prototype.trim``."""
+    return text.strip(ES_WHITESPACE)
+
+
+def utf16_len(text: str) -> int:
+    """The length of a text in UTF-16 code units."""
+    return len(text) if text.isascii() else sum(2 if ch > "\uffff" else 1 for ch in text)
