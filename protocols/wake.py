@@ -1,0 +1,46 @@
+"""A wake: the request that one session take a turn.
+
+Policy follows source and intent, both closed enums. The reason is text for people and decides nothing (openclaw#75439
+is what happened when strings decided).
+"""
+
+from __future__ import annotations
+
+import enum
+from typing import Final
+
+from attrs import frozen
+
+from .text import es_trim
+
+DEFAULT_COALESCE_MS: Final = 250
+"""How long a wake waits for company unless it says otherwise."""
+
+
+class Source(enum.Enum):
+    """Who asks. Decides nothing by itself but what a disabled agent may still be woken by."""
+
+    INTERVAL = "interval"
+    MANUAL = "manual"
+    EXEC_EVENT = "exec-event"
+    NOTIFICATIONS_EVENT = "notifications-event"
+    CRON = "cron"
+    HOOK = "hook"
+    BACKGROUND_TASK = "background-task"
+    BACKGROUND_TASK_BLOCKED = "background-task-blocked"
+    ACP_SPAWN = "acp-spawn"
+    SESSION_STATE = "session-state"
+    CLI_WATCHDOG = "cli-watchdog"
+    RESTART_SENTINEL = "restart-sentinel"
+    RETRY = "retry"
+    OTHER = "other"
+
+
+class Intent(enum.Enum):
+    """How urgent. The cooldown decision reads this and nothing else of a wake."""
+
+    SCHEDULED = "scheduled"
+    EVENT = "event"
+    TASK = "task"
+    IMMEDIATE = "immediate"
+    MANUAL = "manual"
