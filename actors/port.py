@@ -7,10 +7,16 @@ records what was asked for.
 
 from __future__ import annotations
 
+import enum
 from collections.abc import Hashable
-from typing import Protocol
+from typing import Protocol, TypeVar, final
+
+from attrs import frozen
 
 from ..protocols.receipt import Receipt
+
+M_contra = TypeVar("M_contra", contravariant=True)
+T_contra = TypeVar("T_contra", contravariant=True)
 
 
 class Behaviour(Protocol):
@@ -19,6 +25,57 @@ class Behaviour(Protocol):
     def receive(self, message: object, /) -> None:
         """Handle one message."""
         ...
+
+
+class Receiver(Protocol[M_contra]):
+    """A behaviour that says which messages it takes, so that a type checker refuses the others.
+
+    ``receive`` handles a message at once and returns ``None``, or returns a coroutine (``async def receive`` does): the
+    message is then a *turn*, which may await. A driver without an event loop takes synchronous ones only. A behaviour
+    may also have ``on_stop(self) -> None``, called once when it is let go in an orderly way: stopped, passivated or
+    drained, not after a crash or a kill.
+    """
+
+    def receive(self, message: M_contra, /) -> object:
+        """Handle one message; a returned coroutine runs as a turn."""
+        ...
+
+
+class Reply(Protocol[T_contra]):
+    """Where the answer to one request goes. One-shot: the second call, or a late one, is counted and harmless."""
+
+    def __call__(self, value: T_contra, /) -> bool:
+        """Answer. True when somebody was still waiting."""
+        ...
+
+    def fail(self, error: Exception, /) -> bool:
+        """Let the asker's ``ask`` raise ``error``. True when somebody was still waiting."""
+        ...
+
+
+class Cause(enum.Enum):
+    """Why an actor is no more."""
+
+    STOPPED = "stopped"
+    KILLED = "killed"
+    CRASHED = "crashed"
+    DRAINED = "drained"
+    UNKNOWN = "unknown"
+
+
+@final
+@frozen
+class Terminated:
+    """What a watcher gets, once, ahead of its other messages; at once when the actor was dead already.
+
+    Attributes:
+        address: The actor that was watched.
+        error: What it crashed of, when ``cause`` is CRASHED.
+    """
+
+    address: str
+    cause: Cause
+    error: BaseException | None = None
 
 
 class Context(Protocol):
@@ -45,4 +102,16 @@ class Context(Protocol):
 
     def cancel_timer(self, key: Hashable) -> None:
         """Disarm; nothing happens when the key is not armed."""
+        ...
+
+    def watch(self, address: str) -> None:
+        """Get :class:`Terminated` when that actor ends, at once when it is dead already. Twice is once. Lost on restart."""
+        ...
+
+    def unwatch(self, address: str) -> None:
+        """Take the watch back; a :class:`Terminated` that was not yet handled does not arrive."""
+        ...
+
+    def stop(self) -> None:
+        """Take no more messages, finish the accepted ones, then end."""
         ...

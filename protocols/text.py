@@ -23,3 +23,27 @@ def es_trim(text: str) -> str:
 def utf16_len(text: str) -> int:
     """The length of a text in UTF-16 code units."""
     return len(text) if text.isascii() else sum(2 if ch > "\uffff" else 1 for ch in text)
+
+
+def utf16_head(text: str, units_max: int) -> str:
+    """The longest prefix of at most ``units_max`` UTF-16 code units; no character is cut in half."""
+    head = text[:units_max]
+    if head.isascii():
+        return head
+    units = 0
+    for index, ch in enumerate(head):
+        units += 2 if ch > "\uffff" else 1
+        if units > units_max:
+            return head[:index]
+    return head
+
+
+def utf16_tail(text: str, units_max: int) -> str:
+    """The longest suffix of at most ``units_max`` UTF-16 code units; no character is cut in half."""
+    start = max(len(text) - units_max, 0)
+    return utf16_head(text[start:][::-1], units_max)[::-1]
+
+
+def collation_key(text: str) -> tuple[list[tuple[int, str]], str]:
+    """A sort key near that of ``String.prototype.localeCompare``: punctuation, digits, letters; case decides last."""
+    return [((ch.isdigit() + 2 * ch.isalpha()), ch.casefold()) for ch in text], text.swapcase()

@@ -17,7 +17,7 @@ DEFAULT_COALESCE_MS: Final = 250
 """How long a wake waits for company unless it says otherwise."""
 
 
-class Source(enum.Enum):
+class Source(enum.StrEnum):
     """Who asks. Decides nothing by itself but what a disabled agent may still be woken by."""
 
     INTERVAL = "interval"
@@ -36,7 +36,7 @@ class Source(enum.Enum):
     OTHER = "other"
 
 
-class Intent(enum.Enum):
+class Intent(enum.StrEnum):
     """How urgent. The cooldown decision reads this and nothing else of a wake."""
 
     SCHEDULED = "scheduled"
@@ -44,3 +44,17 @@ class Intent(enum.Enum):
     TASK = "task"
     IMMEDIATE = "immediate"
     MANUAL = "manual"
+
+
+@frozen
+class WakeTask:
+    """A unit of due work that a wake carries: a later one with the same job replaces it."""
+
+    job_id: str
+    name: str = ""
+    prompt: str = ""
+
+
+def normalize_reason(reason: str | None) -> str:
+    """A reason fit to show; blank becomes ``requested``."""
+    return (es_trim(reason) if reason else "") or "requested"

@@ -16,8 +16,7 @@ import pytest
 Row = dict[str, Any]
 
 _DIR = Path(
-    os.environ.get("WAKEWARD_CONFORMANCE_DIR")
-    or Path(__file__).resolve().parents[3] / "shared" / "conformance"
+    os.environ.get("WAKEWARD_CONFORMANCE_DIR") or Path(__file__).resolve().parents[3] / "shared" / "conformance"
 )
 
 

@@ -1,0 +1,534 @@
+"""The agent: the one owner of its heartbeat, its sessions' events and wakes, and its cooldown clock.
+
+Everything that wants a turn comes through here, and through one gate (:meth:`Agent._held`). The way of a wake:
+
+    wake or notice -> the lane's slots (coalescing) -> its time has come -> a turn slot of the host -> the gate
+        -> held: back into the slots, retained until the instant the guard named
+        -> free: the turn starts, its start reserved on the clock
+    turn ended -> ran: its events are acknowledged, together with what it was shown and nothing else
+               -> busy skip: the start is given back, the wake tries again
+               -> failed: it counts; tried again with backoff, a bounded number of times, then parked
+
+The state lives in :class:`AgentState`, apart from the behaviour: a restart of the behaviour loses nothing, and a journal
+can store it. What must hold after every message: a lane with events that were promised a turn has a pending wake, an active
+turn or a place in line, or it is parked, visibly.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Hashable
+from typing import Any, Final, assert_never, final
+
+from attrs import Factory, define, evolve
+
+from ..protocols.admission import WithoutCadence, is_listed
+from ..protocols.cadence import next_due_ms
+from ..protocols.coalesce import PendingWake, pending_wake
+from ..protocols.cooldown import CooldownClock, Deferral, DeferReason
+from ..protocols.event import Event
+from ..protocols.event_queue import Accepted, Duplicate, EmptyText, Enqueued, EventQueue, Full
+from ..protocols.ledger import Decision, DecisionKind, Ledger
+from ..protocols.messages import Notice, Wake
+from ..protocols.settings import AgentSettings
+from ..protocols.turn import BUSY_REASONS, Failed, Ran, Skipped, TurnRequest, wants_idle_grace
+from ..protocols.wake import Intent, Source
+from .lane import Lane
+from .port import Context
+from .turns import SlotGranted, TurnEnded, Turns
+
+_GUARD_REASONS: Final = frozenset(reason.value for reason in DeferReason)
+_CADENCE: Final = "cadence"
+_RETAINED_INTENTS: Final = frozenset({Intent.TASK, Intent.EVENT, Intent.IMMEDIATE})
+
+
+@final
+@define(eq=False)
+class LaneDue:
+    """The timer of a lane: something in it may be taken now."""
+
+    session_key: str
+
+
+@final
+@define(eq=False)
+class CadenceDue:
+    """The timer of the beat."""
+
+    due_ms: int
+
+
+@final
+@define(eq=False)
+class Configure:
+    """New settings for a running agent: guards and retained wakes are kept, a running turn keeps the old ones."""
+
+    settings: AgentSettings
+
+
+@final
+@define(eq=False)
+class Pause:
+    """Hold every wake, or let them go again."""
+
+    paused: bool
+
+
+@define(eq=False)
+class AgentCounts:
+    """The books of one agent since it was added. Accepted = presented + retained + dead, at every instant."""
+
+    wakes: int = 0
+    coalesced: int = 0
+    deferred: Counter[str] = Factory(Counter[str])
+    turns: int = 0
+    events_accepted: int = 0
+    events_presented: int = 0
+    events_dead: int = 0
+
+
+@define(eq=False)
+class AgentState:
+    """All that an agent knows, apart from its behaviour."""
+
+    settings: AgentSettings
+    clock: CooldownClock
+    lanes: dict[str, Lane] = Factory(dict[str, Lane])
+    counts: AgentCounts = Factory(AgentCounts)
+    next_event_id: int = 1
+    paused: bool = False
+    beat_ms: int | None = None
+
+    @property
+    def events_retained(self) -> int:
+        """Events accepted and neither presented nor dead."""
+        return sum(lane.events_waiting for lane in self.lanes.values())
+
+
+@define(eq=False)
+class AgentPorts:
+    """What an agent acts through, besides its context.
+
+    Attributes:
+        draw: A random number, 0 <= draw < 1, for the jitter of retries.
+        outstanding: Told +1 when a lane comes to have work, -1 when it has none left.
+    """
+
+    turns: Turns
+    ledger: Ledger
+    draw: Callable[[], float]
+    outstanding: Callable[[int], None]
+
+
+@final
+class Agent:
+    """The behaviour. See the module."""
+
+    def __init__(self, ctx: Context, state: AgentState, ports: AgentPorts) -> None:
+        """Take up the state where it stands: arm every timer that it implies."""
+        self._ctx = ctx
+        self._state = state
+        self._turns = ports.turns
+        self._ports = ports
+        for lane in list(state.lanes.values()):
+            lane.armed_ms = None
+            self._advance(lane)
+        self._arm_cadence()
+
+    def receive(self, message: object, /) -> None:
+        """Handle one message."""
+        self._ON[type(message)](self, message)
+
+    # ---- wakes and events come in
+
+    def _on_wake(self, wake: Wake) -> None:
+        self._offer(self._lane(wake.session_key or self._state.settings.main_key), wake)
+
+    def _on_notice(self, notice: Notice) -> None:
+        lane = self._lane(notice.session_key)
+        enqueued = self._enqueue(lane, notice)
+        if notice.settle is not None:
+            notice.settle(enqueued)
+        if isinstance(enqueued, Accepted) and notice.intent is not None:
+            lane.owed = True
+            wake = Wake(
+                notice.session_key,
+                notice.source,
+                notice.intent,
+                notice.reason,
+                coalesce_ms=notice.coalesce_ms,
+            )
+            wake.delivery = notice.delivery
+            self._offer(lane, wake)
+        else:
+            self._forget_if_empty(lane)
+
+    def _offer(self, lane: Lane, wake: Wake) -> None:
+        counts = self._state.counts
+        counts.wakes += 1
+        lane.parked = False
+        merged = lane.wakes.offer(pending_wake(wake, self._ctx.now_ms()))
+        if merged:
+            counts.coalesced += 1
+        self._record(DecisionKind.COALESCED if merged else DecisionKind.ACCEPTED, lane, wake, wake.reason)
+        self._advance(lane)
+
+    def _enqueue(self, lane: Lane, notice: Notice) -> Enqueued:
+        policy = self._state.settings.queue
+        if lane.queue is None:
+            lane.queue = EventQueue(lane.session_key, policy.capacity, policy.overflow)
+        enqueued = lane.queue.enqueue(
+            notice.text,
+            event_id=self._state.next_event_id,
+            accepted_at_ms=self._ctx.now_ms(),
+            source=notice.source.value,
+            context_key=notice.context_key,
+            trusted=notice.trusted,
+            delivery=notice.delivery,
+        )
+        match enqueued:
+            case Accepted(event=event, dropped=dropped):
+                self._state.next_event_id += 1
+                self._state.counts.events_accepted += 1
+                self._record(DecisionKind.EVENT, lane, notice, notice.reason, text=event.text)
+                if dropped is not None:
+                    self._bury(lane, (dropped,), "overflow: the queue keeps the newest")
+            case Duplicate(of=event):
+                self._record(DecisionKind.DUPLICATE, lane, notice, notice.reason, text=event.text)
+            case EmptyText():
+                self._record(DecisionKind.REFUSED, lane, notice, "empty text")
+            case Full(capacity=capacity):
+                self._record(DecisionKind.REFUSED, lane, notice, f"{capacity} events wait", text=notice.text)
+            case _:
+                assert_never(enqueued)
+        return enqueued
+
+    # ---- a lane goes on
+
+    def _advance(self, lane: Lane) -> None:
+        """Do what the lane's state calls for: be served, wait for an instant, wait for a slot, be forgotten."""
+        if not lane.served and not self._state.paused:
+            earliest_ms = lane.wakes.earliest_ms()
+            if earliest_ms is None:
+                pass
+            elif earliest_ms > self._ctx.now_ms():
+                self._arm(lane, earliest_ms)
+            elif self._turns.acquire(self._ctx.address, lane.session_key):
+                self._serve(lane)
+                return
+            else:
+                lane.waiting = True
+        self._account(lane)
+        self._forget_if_empty(lane)
+
+    def _serve(self, lane: Lane) -> None:
+        """Work off what is ready, with a slot in hand."""
+        lane.batch = lane.wakes.take(self._ctx.now_ms())
+        self._next_turn(lane)
+
+    def _next_turn(self, lane: Lane) -> None:
+        while lane.batch:
+            if lane.wakes.blocked_until_ms > self._ctx.now_ms():
+                for wake in lane.batch:
+                    lane.wakes.offer(wake)
+                lane.batch = []
+                break
+            wake = lane.batch.pop(0)
+            if not self._admits(wake):
+                self._skip(lane, wake, Skipped("disabled"))
+            elif not self._held(lane, wake):
+                self._start(lane, wake)
+                self._account(lane)
+                return
+        self._turns.release()
+        self._advance(lane)
+
+    def _admits(self, wake: PendingWake) -> bool:
+        """Whether a wake of this kind may start a turn at all."""
+        if self._state.clock.interval_ms is not None:
+            return True
+        match self._state.settings.without_cadence:
+            case WithoutCadence.EVERY_WAKE:
+                return True
+            case WithoutCadence.LISTED:
+                return is_listed(wake.source, wake.intent, wake.reason, names_session=wake.names_session)
+            case _:
+                assert_never(self._state.settings.without_cadence)
+
+    def _held(self, lane: Lane, wake: PendingWake) -> bool:
+        """The gate, for every path: whether a guard holds this wake. Held work is retained, a held beat is let go."""
+        clock, now_ms = self._state.clock, self._ctx.now_ms()
+        tick = wake.scheduled_every_ms is not None
+        if tick and clock.interval_ms is not None:
+            clock.interval_ms = wake.scheduled_every_ms
+        deferral = clock.check(
+            self._state.settings.cooldown, wake.intent, now_ms=now_ms, retained=wake.retained, due=tick
+        )
+        if deferral is None:
+            return False
+        pushes_due = tick or wake.source is not Source.EXEC_EVENT
+        if clock.note_deferral(deferral, now_ms=now_ms, pushes_due=pushes_due):
+            self._record(DecisionKind.FLOOD, lane, wake, wake.reason, until_ms=deferral.retry_at_ms)
+        self._defer_or_drop(lane, wake, deferral)
+        return True
+
+    def _defer_or_drop(self, lane: Lane, wake: PendingWake, deferral: Deferral) -> None:
+        skipped = Skipped(deferral.reason.value, deferral.retry_at_ms)
+        if wake.tasks or wake.intent in _RETAINED_INTENTS:
+            self._retain(lane, wake, skipped, not_before_ms=deferral.retry_at_ms)
+        else:
+            self._skip(lane, wake, skipped)
+            self._ensure_wake(lane, deferral.retry_at_ms)
+
+    def _start(self, lane: Lane, wake: PendingWake) -> None:
+        state, settings = self._state, self._state.settings
+        request = TurnRequest(
+            turn_id=self._turns.new_turn_id(),
+            agent_id=settings.agent_id,
+            session_key=lane.session_key,
+            source=wake.source,
+            intent=wake.intent,
+            reason=wake.reason,
+            reasons=wake.reasons,
+            reasons_omitted=wake.reasons_omitted,
+            events=() if lane.queue is None else lane.queue.peek(settings.queue.shown_max),
+            tasks=wake.tasks,
+            delivery=wake.delivery,
+            scheduled_every_ms=wake.scheduled_every_ms,
+            attempt=wake.attempt,
+            started_at_ms=self._ctx.now_ms(),
+            timeout_ms=settings.turn_timeout_ms,
+        )
+        lane.turn, lane.wake = request, wake
+        state.clock.reserve(request.turn_id, request.started_at_ms)
+        state.counts.turns += 1
+        self._record(DecisionKind.STARTED, lane, wake, wake.reason, turn_id=request.turn_id)
+        self._turns.start(self._ctx.address, request)
+
+    # ---- a turn has ended
+
+    def _on_turn_ended(self, ended: TurnEnded) -> None:
+        lane = self._state.lanes[ended.session_key]
+        turn, wake = lane.turn, lane.wake
+        assert turn is not None, ended
+        assert wake is not None, ended
+        assert turn.turn_id == ended.turn_id, (turn.turn_id, ended.turn_id)
+        lane.turn = lane.wake = None
+        match ended.outcome:
+            case Ran() as ran:
+                self._ran(lane, turn, wake, ran)
+            case Skipped() as skipped:
+                self._skipped(lane, turn, wake, skipped)
+            case Failed() as failed:
+                self._failed(lane, turn, wake, failed)
+            case _:
+                assert_never(ended.outcome)
+        self._next_turn(lane)
+
+    def _ran(self, lane: Lane, turn: TurnRequest, wake: PendingWake, ran: Ran) -> None:
+        self._settle_clock(turn, counts=True)
+        if turn.events and lane.queue is not None:
+            self._state.counts.events_presented += len(lane.queue.consume(turn.events))
+        self._record(DecisionKind.RAN, lane, wake, wake.reason, turn_id=turn.turn_id)
+        wake.settle(ran)
+        self._ensure_wake(lane, self._ctx.now_ms())
+
+    def _skipped(self, lane: Lane, turn: TurnRequest, wake: PendingWake, skipped: Skipped) -> None:
+        retry, now_ms = self._state.settings.retry, self._ctx.now_ms()
+        busy = skipped.reason in BUSY_REASONS
+        no_event = skipped.reason == "no-pending-event" and wake.source is Source.EXEC_EVENT
+        self._settle_clock(turn, counts=not busy and not no_event)
+        if busy and not wants_idle_grace(skipped.reason, wake.intent):
+            self._retain(lane, wake, skipped, blocked_until_ms=now_ms + retry.busy_ms)
+        elif busy:
+            self._retain(lane, wake, skipped, not_before_ms=now_ms + retry.idle_ms)
+        elif skipped.reason in _GUARD_REASONS and (wake.tasks or wake.intent in _RETAINED_INTENTS):
+            not_before_ms = now_ms + retry.busy_ms if skipped.retry_at_ms is None else skipped.retry_at_ms
+            self._retain(lane, wake, skipped, not_before_ms=not_before_ms)
+        else:
+            self._skip(lane, wake, skipped, turn.turn_id)
+            self._ensure_wake(lane, now_ms + retry.idle_ms)
+
+    def _failed(self, lane: Lane, turn: TurnRequest, wake: PendingWake, failed: Failed) -> None:
+        settings, now_ms = self._state.settings, self._ctx.now_ms()
+        self._settle_clock(turn, counts=True)
+        self._record(DecisionKind.FAILED, lane, wake, failed.reason, turn_id=turn.turn_id)
+        if lane.queue is not None and turn.events:
+            dead = lane.queue.count_failed_turn(turn.events, failed_turns_max=settings.queue.failed_turns_max)
+            self._bury(lane, dead, f"shown in {settings.queue.failed_turns_max} failed turns, last: {failed.reason}")
+        wake.settle(failed)
+        wake.attempt += 1
+        if failed.transient and wake.attempt < settings.retry.attempts_max:
+            delay_ms = settings.retry.backoff.delay_ms(wake.attempt - 1, self._ports.draw())
+            if wake.intent is Intent.SCHEDULED:
+                wake.intent = Intent.EVENT  # the beat has been; what is left is the work it asked for
+            self._retain(lane, wake, Skipped(failed.reason), not_before_ms=now_ms + delay_ms)
+        else:
+            lane.parked = not lane.wakes
+            self._record(DecisionKind.PARKED, lane, wake, f"after {wake.attempt} tries: {failed.reason}")
+
+    def _settle_clock(self, turn: TurnRequest, *, counts: bool) -> None:
+        self._state.clock.settle(turn.turn_id, self._state.settings.cooldown, counts=counts)
+
+    def _retain(
+        self,
+        lane: Lane,
+        wake: PendingWake,
+        skipped: Skipped,
+        *,
+        not_before_ms: int = 0,
+        blocked_until_ms: int = 0,
+    ) -> None:
+        """Put a wake back: behind an instant of its own, or (a busy session) with the whole lane behind one."""
+        until_ms = max(not_before_ms, blocked_until_ms)
+        self._state.counts.deferred[skipped.reason] += 1
+        self._record(DecisionKind.DEFERRED, lane, wake, skipped.reason, until_ms=until_ms)
+        wake.settle_deferred(evolve(skipped, retry_at_ms=until_ms))
+        wake.ready_at_ms = self._ctx.now_ms()
+        wake.not_before_ms = not_before_ms
+        wake.retained = wake.retained or not_before_ms > 0
+        lane.wakes.offer(wake, blocked_until_ms)
+
+    def _skip(self, lane: Lane, wake: PendingWake, skipped: Skipped, turn_id: int | None = None) -> None:
+        self._record(DecisionKind.SKIPPED, lane, wake, skipped.reason, until_ms=skipped.retry_at_ms, turn_id=turn_id)
+        wake.settle(skipped)
+
+    def _ensure_wake(self, lane: Lane, at_ms: int) -> None:
+        """No stranding: while promised events are left, something is pending."""
+        if not lane.events_waiting:
+            lane.owed = False
+        elif lane.owed and not lane.wakes and not lane.batch:
+            now_ms = self._ctx.now_ms()
+            wake = pending_wake(Wake(lane.session_key, Source.RETRY, Intent.EVENT, "events-waiting"), now_ms)
+            wake.ready_at_ms, wake.not_before_ms, wake.retained = now_ms, at_ms, True
+            lane.wakes.offer(wake)
+
+    def _bury(self, lane: Lane, events: tuple[Event, ...], reason: str) -> None:
+        self._state.counts.events_dead += len(events)
+        for event in events:
+            self._ports.ledger.record(
+                Decision(
+                    self._ctx.now_ms(),
+                    DecisionKind.DEAD,
+                    self._state.settings.agent_id,
+                    lane.session_key,
+                    Source(event.source),
+                    reason=reason,
+                    text=event.text,
+                )
+            )
+
+    # ---- timers, slots, configuration
+
+    def _on_lane_due(self, due: LaneDue) -> None:
+        lane = self._state.lanes.get(due.session_key)
+        if lane is not None:
+            lane.armed_ms = None
+            self._advance(lane)
+
+    def _on_slot_granted(self, granted: SlotGranted) -> None:
+        lane = self._lane(granted.session_key)
+        lane.waiting = False
+        if self._state.paused:
+            self._turns.release()
+            self._account(lane)
+        else:
+            self._serve(lane)
+
+    def _on_cadence_due(self, due: CadenceDue) -> None:
+        settings = self._state.settings
+        if settings.cadence is not None:
+            wake = Wake(None, Source.INTERVAL, Intent.SCHEDULED, "interval", coalesce_ms=0)
+            wake.scheduled_every_ms = settings.cadence.interval_ms
+            self._on_wake(wake)
+        self._state.beat_ms = due.due_ms
+        self._arm_cadence()
+
+    def _arm_cadence(self) -> None:
+        cadence = self._state.settings.cadence
+        if cadence is None:
+            self._ctx.cancel_timer(_CADENCE)
+            return
+        due_ms = next_due_ms(
+            self._ctx.now_ms(),
+            interval_ms=cadence.interval_ms,
+            phase_ms=cadence.phase_ms,
+            after_ms=self._state.beat_ms,
+            active_hours=cadence.active_hours,
+        )
+        if due_ms is not None:
+            self._ctx.set_timer(_CADENCE, due_ms, CadenceDue(due_ms))
+
+    def _on_configure(self, configure: Configure) -> None:
+        self._state.settings = configure.settings
+        self._state.clock.reconfigure(configure.settings.interval_ms, self._ctx.now_ms())
+        self._arm_cadence()
+
+    def _on_pause(self, pause: Pause) -> None:
+        self._state.paused = pause.paused
+        for lane in list(self._state.lanes.values()):
+            self._advance(lane)
+
+    # ---- bookkeeping
+
+    def _lane(self, session_key: str) -> Lane:
+        lane = self._state.lanes.get(session_key)
+        if lane is None:
+            lane = self._state.lanes[session_key] = Lane(session_key)
+        return lane
+
+    def _forget_if_empty(self, lane: Lane) -> None:
+        if lane.empty:
+            self._state.lanes.pop(lane.session_key, None)
+
+    def _arm(self, lane: Lane, at_ms: int) -> None:
+        if lane.armed_ms != at_ms:
+            lane.armed_ms = at_ms
+            self._ctx.set_timer(_lane_timer(lane.session_key), at_ms, LaneDue(lane.session_key))
+
+    def _account(self, lane: Lane) -> None:
+        busy = lane.served or bool(lane.wakes)
+        if busy != lane.busy:
+            lane.busy = busy
+            self._ports.outstanding(1 if busy else -1)
+
+    def _record(
+        self,
+        kind: DecisionKind,
+        lane: Lane,
+        what: Wake | PendingWake | Notice,
+        reason: str,
+        *,
+        until_ms: int | None = None,
+        turn_id: int | None = None,
+        text: str | None = None,
+    ) -> None:
+        self._ports.ledger.record(
+            Decision(
+                self._ctx.now_ms(),
+                kind,
+                self._state.settings.agent_id,
+                lane.session_key,
+                what.source,
+                what.intent,
+                reason,
+                until_ms,
+                turn_id,
+                text,
+            )
+        )
+
+    _ON: Final[dict[type, Callable[[Agent, Any], None]]] = {
+        Wake: _on_wake,
+        Notice: _on_notice,
+        LaneDue: _on_lane_due,
+        SlotGranted: _on_slot_granted,
+        TurnEnded: _on_turn_ended,
+        CadenceDue: _on_cadence_due,
+        Configure: _on_configure,
+        Pause: _on_pause,
+    }
+
+
+def _lane_timer(session_key: str) -> Hashable:
+    return ("lane", session_key)

@@ -1,0 +1,54 @@
+"""A lane: one session of an agent, with its events, its pending wakes and the turn it is in."""
+
+from __future__ import annotations
+
+from attrs import Factory, define
+
+from ..protocols.coalesce import LaneWakes, PendingWake
+from ..protocols.event_queue import EventQueue
+from ..protocols.turn import TurnRequest
+
+
+@define(eq=False)
+class Lane:
+    """One session. Kept only while there is something in it.
+
+    Attributes:
+        queue: The session's events; made with the first.
+        wakes: What is pending.
+        batch: Wakes that were taken together and wait for their turn, one after the other.
+        turn: The turn that runs.
+        wake: The wake that turn answers.
+        waiting: It waits for one of the host's turn slots.
+        owed: Some queued event came with a wake, so the session must not rest while events are left.
+        parked: Its tries are used up; the next wake from outside starts afresh.
+        armed_ms: What its timer is set to.
+        busy: Counted as outstanding work.
+    """
+
+    session_key: str
+    queue: EventQueue | None = None
+    wakes: LaneWakes = Factory(LaneWakes)
+    batch: list[PendingWake] = Factory(list[PendingWake])
+    turn: TurnRequest | None = None
+    wake: PendingWake | None = None
+    waiting: bool = False
+    owed: bool = False
+    parked: bool = False
+    armed_ms: int | None = None
+    busy: bool = False
+
+    @property
+    def served(self) -> bool:
+        """It is in a turn, between two turns of a batch, or in line for one."""
+        return self.turn is not None or bool(self.batch) or self.waiting
+
+    @property
+    def events_waiting(self) -> int:
+        """Events not acknowledged."""
+        return 0 if self.queue is None else len(self.queue)
+
+    @property
+    def empty(self) -> bool:
+        """Nothing in it: it can be forgotten."""
+        return not (self.served or self.wakes or self.events_waiting)

@@ -1,0 +1,139 @@
+"""The router: resolves a session key, and forwards to the owner only. Never a fan-out.
+
+What has no owner becomes a dead letter with its reason, and its sender is told; OpenClaw retries such keys for ever, or
+wakes everybody (openclaw#31729, #32724).
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import final
+
+from attrs import Factory, define, frozen
+
+from ..protocols.errors import InvalidInputError
+from ..protocols.ledger import Decision, DecisionKind, Ledger
+from ..protocols.messages import Notice, Wake
+from ..protocols.receipt import Receipt, Refusal
+from ..protocols.session_key import parse_session_key
+from ..protocols.session_route import (
+    Routing,
+    event_route,
+    main_session_key,
+    normalize_agent_id,
+    queue_key,
+    representable_agent_id,
+)
+from .port import Context
+
+_ROUTES_MAX = 65_536
+
+
+@final
+@frozen
+class Location:
+    """Whose a key is, and which of the owner's sessions it means."""
+
+    agent_id: str
+    session_key: str
+
+
+@lru_cache(maxsize=_ROUTES_MAX)
+def locate(session_key: str | None, agent_id: str | None, routing: Routing, unowned: str | None = None) -> Location:
+    """Find the owner and the session that an event or a wake is for. Cached.
+
+    Args:
+        session_key: Any spelling; ``None`` means the agent's main session. A cron run, and anything below it, means the main
+            session too, or the agent's ``global`` one.
+        agent_id: The owner, where the key names none.
+        routing: Main key and scope.
+        unowned: The agent that owns keys without an owner, when neither key nor ``agent_id`` names one.
+
+    Raises:
+        InvalidInputError: Nobody can be found, or key and agent contradict each other. The message says which.
+    """
+    owner = normalize_agent_id(agent_id) if agent_id is not None else None
+    if session_key is None:
+        owner = owner or unowned
+        if owner is None:
+            raise InvalidInputError("neither a session key nor an agent is named, and no agent owns what has no owner")
+        return Location(owner, main_session_key(owner, routing.main_key))
+    parsed = parse_session_key(session_key)
+    if parsed is None:
+        owner = owner or unowned
+        if owner is None:
+            raise InvalidInputError(
+                f"session key {session_key!r} names no agent (expected 'agent:<agent id>:<rest>'), and no agent owns what "
+                "has no owner"
+            )
+        return Location(owner, queue_key(session_key, owner))
+    holder = representable_agent_id(parsed.agent_id)
+    if holder is None:
+        raise InvalidInputError(f"session key {session_key!r}: no agent can be called {parsed.agent_id!r}")
+    if owner not in (None, holder):
+        raise InvalidInputError(f"session key {session_key!r} belongs to agent {holder!r}, not to {owner!r}")
+    return Location(holder, queue_key(event_route(session_key, routing).event_key, holder))
+
+
+@define(eq=False)
+class Directory:
+    """Who is there. Shared by host and router; changed by the host alone.
+
+    Attributes:
+        addresses: The actor of each agent, by agent id.
+        routing: Main key and scope in force.
+        unowned: The agent that owns keys without an owner.
+    """
+
+    addresses: dict[str, str] = Factory(dict[str, str])
+    routing: Routing = Routing()
+    unowned: str | None = None
+
+    def resolve(self, session_key: str | None, agent_id: str | None) -> Location | Receipt:
+        """The owner and the session, or a refusal that says what is wrong and what is accepted."""
+        try:
+            location = locate(session_key, agent_id, self.routing, self.unowned)
+        except InvalidInputError as error:
+            return Receipt(Refusal.UNKNOWN, str(error))
+        if location.agent_id in self.addresses:
+            return location
+        known = ", ".join(sorted(self.addresses)[:8]) or "none"
+        return Receipt(Refusal.UNKNOWN, f"no agent {location.agent_id!r} here; agents: {known}")
+
+
+@final
+class Router:
+    """The behaviour. Forwards each wake and each notice to one agent."""
+
+    def __init__(self, ctx: Context, directory: Directory, ledger: Ledger) -> None:
+        self._ctx = ctx
+        self._directory = directory
+        self._ledger = ledger
+
+    def receive(self, message: object, /) -> None:
+        """Forward, or refuse."""
+        assert isinstance(message, Wake | Notice), message
+        location = self._directory.resolve(message.session_key, message.agent_id)
+        if isinstance(location, Receipt):
+            self._refuse(message, location)
+            return
+        message.session_key, message.agent_id = location.session_key, location.agent_id
+        receipt = self._ctx.tell(self._directory.addresses[location.agent_id], message)
+        if not receipt:
+            self._refuse(message, receipt)
+
+    def _refuse(self, message: Wake | Notice, receipt: Receipt) -> None:
+        self._ledger.record(
+            Decision(
+                self._ctx.now_ms(),
+                DecisionKind.REFUSED,
+                message.agent_id,
+                message.session_key,
+                message.source,
+                message.intent,
+                receipt.detail or str(receipt.refusal),
+                text=message.text if isinstance(message, Notice) else None,
+            )
+        )
+        if message.settle is not None:
+            message.settle(receipt)

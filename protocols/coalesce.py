@@ -1,0 +1,235 @@
+"""Coalescing: many wakes of one session become one turn that knows every reason.
+
+Each session has three slots, because three kinds of work must not swallow one another: due *tasks*, the *scheduled* beat,
+and *events* (with everything urgent). Wakes in the same slot merge at once; slots that are ready together merge when they
+are taken, except that a task and an event stay two turns. The rules were recorded from OpenClaw; every reason is kept,
+where OpenClaw keeps the last.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any, Final, assert_never
+
+from attrs import define
+
+from .duration import DURATION_MS_MAX
+from .event import DeliveryContext
+from .messages import Wake
+from .text import collation_key
+from .wake import Intent, Source, WakeTask, normalize_reason
+
+REASONS_MAX: Final = 32
+"""Reasons kept per pending wake; of the rest, the count."""
+
+
+@define(eq=False)
+class Waiter:
+    """Somebody who waits for the outcome of a wake. ``settle`` is called once; a second call is harmless."""
+
+    settle: Callable[[Any], None]
+    at_deferral: bool
+
+
+@define(eq=False)
+class PendingWake:
+    """A wake that waits for its turn, alone or merged.
+
+    Attributes:
+        requested_at_ms: Decides which of two equals is the later.
+        ready_at_ms: End of its coalesce window.
+        not_before_ms: The instant a guard named; 0 without one.
+        retained: A guard has held it before.
+        names_session: It named a session, not only an agent.
+        attempt: How many failed turns it has behind it.
+    """
+
+    source: Source
+    intent: Intent
+    reason: str
+    requested_at_ms: int
+    ready_at_ms: int
+    not_before_ms: int = 0
+    retained: bool = False
+    names_session: bool = True
+    reasons: tuple[str, ...] = ()
+    reasons_omitted: int = 0
+    tasks: tuple[WakeTask, ...] = ()
+    delivery: DeliveryContext | None = None
+    scheduled_every_ms: int | None = None
+    waiters: tuple[Waiter, ...] = ()
+    attempt: int = 0
+
+    @property
+    def due_at_ms(self) -> int:
+        """When it may be taken, as far as the wake itself is concerned."""
+        return max(self.ready_at_ms, self.not_before_ms)
+
+    def settle(self, outcome: object) -> None:
+        """Tell everybody who waits, once."""
+        waiters, self.waiters = self.waiters, ()
+        for waiter in waiters:
+            waiter.settle(outcome)
+
+    def settle_deferred(self, outcome: object) -> None:
+        """Tell those who asked to hear of the first deferral; the others go on waiting."""
+        for waiter in self.waiters:
+            if waiter.at_deferral:
+                waiter.settle(outcome)
+        self.waiters = tuple(waiter for waiter in self.waiters if not waiter.at_deferral)
+
+
+def pending_wake(wake: Wake, now_ms: int) -> PendingWake:
+    """A wake as it enters its session's slots at ``now_ms``."""
+    reason = normalize_reason(wake.reason)
+    return PendingWake(
+        source=wake.source,
+        intent=wake.intent,
+        reason=reason,
+        requested_at_ms=now_ms,
+        ready_at_ms=now_ms + max(0, wake.coalesce_ms),
+        names_session=wake.session_key is not None,
+        reasons=(reason,),
+        tasks=wake.tasks,
+        delivery=wake.delivery,
+        scheduled_every_ms=_interval_or_none(wake.scheduled_every_ms),
+        waiters=() if wake.settle is None else (Waiter(wake.settle, wake.settle_on_deferral),),
+    )
+
+
+def _interval_or_none(every_ms: object) -> int | None:
+    """An interval that cannot be one is as good as none: the wake is then an ordinary one."""
+    return every_ms if isinstance(every_ms, int) and 0 < every_ms <= DURATION_MS_MAX else None
+
+
+def priority(wake: PendingWake) -> int:
+    """Which of two wakes gives the merged one its source, intent and reason: urgent, event, beat, retry."""
+    if wake.intent in (Intent.MANUAL, Intent.IMMEDIATE):
+        return 3
+    if wake.source is Source.RETRY or wake.reason == "retry":
+        return 0
+    if wake.intent is Intent.SCHEDULED or wake.source is Source.INTERVAL or wake.reason == "interval":
+        return 1
+    return 2
+
+
+def merge(earlier: PendingWake, later: PendingWake) -> PendingWake:
+    """Unite two wakes of one session.
+
+    The preferred one (a task before anything else, else by priority, else the later) gives source, intent and reason. Tasks are
+    united, a delivery override is kept whoever brought it, every waiter and every reason is kept. An urgent wake that no
+    guard has held yet lifts what a guard imposed on the other: immediate and manual release retained work.
+    """
+    chosen = _preferred(earlier, later)
+    other = later if chosen is earlier else earlier
+    releases = chosen.intent in (Intent.MANUAL, Intent.IMMEDIATE) and not chosen.retained
+    keeps_age = not releases and (earlier.not_before_ms or later.not_before_ms)
+    reasons, omitted = _all_reasons(earlier, later)
+    return PendingWake(
+        source=chosen.source,
+        intent=other.intent if chosen.intent is Intent.SCHEDULED else chosen.intent,
+        reason=chosen.reason,
+        requested_at_ms=min(earlier.requested_at_ms, later.requested_at_ms) if keeps_age else chosen.requested_at_ms,
+        ready_at_ms=min(earlier.ready_at_ms, later.ready_at_ms),
+        not_before_ms=0 if releases else max(earlier.not_before_ms, later.not_before_ms),
+        retained=not releases and (earlier.retained or later.retained),
+        names_session=chosen.names_session,
+        reasons=reasons,
+        reasons_omitted=omitted,
+        tasks=_all_tasks(earlier.tasks, later.tasks),
+        delivery=chosen.delivery or other.delivery,
+        scheduled_every_ms=other.scheduled_every_ms if chosen.scheduled_every_ms is None else chosen.scheduled_every_ms,
+        waiters=earlier.waiters + later.waiters,
+        attempt=max(earlier.attempt, later.attempt),
+    )
+
+
+def _preferred(earlier: PendingWake, later: PendingWake) -> PendingWake:
+    if (earlier.intent is Intent.TASK) != (later.intent is Intent.TASK):
+        return earlier if earlier.intent is Intent.TASK else later
+    ahead = priority(later) - priority(earlier)
+    newer = later.requested_at_ms >= earlier.requested_at_ms
+    return later if ahead > 0 or (ahead == 0 and newer) else earlier
+
+
+def _all_reasons(earlier: PendingWake, later: PendingWake) -> tuple[tuple[str, ...], int]:
+    room = REASONS_MAX - len(earlier.reasons)
+    omitted = earlier.reasons_omitted + later.reasons_omitted + max(0, len(later.reasons) - room)
+    return (earlier.reasons + later.reasons[:room] if room > 0 else earlier.reasons), omitted
+
+
+def _all_tasks(earlier: tuple[WakeTask, ...], later: tuple[WakeTask, ...]) -> tuple[WakeTask, ...]:
+    if not earlier and not later:
+        return ()
+    by_job = {task.job_id: task for task in (*earlier, *later)}
+    return tuple(sorted(by_job.values(), key=lambda task: collation_key(task.job_id)))
+
+
+@define(eq=False)
+class LaneWakes:
+    """The pending wakes of one session.
+
+    Attributes:
+        blocked_until_ms: Set by a busy skip: nothing of this session starts before it, not even a manual wake.
+    """
+
+    task: PendingWake | None = None
+    scheduled: PendingWake | None = None
+    event: PendingWake | None = None
+    blocked_until_ms: int = 0
+
+    def __bool__(self) -> bool:
+        return not (self.event is None and self.task is None and self.scheduled is None)
+
+    def __iter__(self) -> Iterator[PendingWake]:
+        return iter([wake for wake in (self.task, self.scheduled, self.event) if wake is not None])
+
+    def offer(self, wake: PendingWake, blocked_until_ms: int = 0) -> bool:
+        """Add a wake; returns whether it merged with one that was there."""
+        self.blocked_until_ms = max(self.blocked_until_ms, blocked_until_ms)
+        match wake.intent:
+            case Intent.TASK:
+                there, self.task = self.task, merge(self.task, wake) if self.task else wake
+            case Intent.SCHEDULED:
+                there, self.scheduled = (
+                    self.scheduled,
+                    merge(self.scheduled, wake) if self.scheduled else wake,
+                )
+            case Intent.EVENT | Intent.IMMEDIATE | Intent.MANUAL:
+                there, self.event = self.event, merge(self.event, wake) if self.event else wake
+            case _:
+                assert_never(wake.intent)
+        return there is not None
+
+    def earliest_ms(self) -> int | None:
+        """When something can be taken; ``None`` with nothing pending."""
+        if not self:
+            return None
+        return max(self.blocked_until_ms, min(wake.due_at_ms for wake in self))
+
+    def take(self, now_ms: int) -> list[PendingWake]:
+        """Remove and return what is ready, as the turns it makes: at most a task turn and another."""
+        if self.blocked_until_ms > now_ms:
+            return []
+        task = scheduled = event = None
+        if self.task and self.task.due_at_ms <= now_ms:
+            task, self.task = self.task, None
+        if self.scheduled and self.scheduled.due_at_ms <= now_ms:
+            scheduled, self.scheduled = self.scheduled, None
+        if self.event and self.event.due_at_ms <= now_ms:
+            event, self.event = self.event, None
+        if not self:
+            self.blocked_until_ms = 0
+        return _turns_of(task, scheduled, event)
+
+
+def _turns_of(task: PendingWake | None, scheduled: PendingWake | None, event: PendingWake | None) -> list[PendingWake]:
+    if task is not None:
+        if scheduled is not None:
+            task = merge(scheduled, task)
+        if event is None:
+            return [task]
+        return sorted([task, event], key=lambda wake: (not wake.retained, wake.requested_at_ms))
+    if event is not None:
+        return [event if scheduled is None else merge(scheduled, event)]
+    return [] if scheduled is None else [scheduled]

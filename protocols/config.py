@@ -1,0 +1,136 @@
+"""The configuration of a host, as values that cannot be wrong. A file of it is read in the runtime."""
+
+from __future__ import annotations
+
+import enum
+
+from attrs import field, frozen, validators
+
+from .admission import WithoutCadence
+from .cooldown import CooldownPolicy
+from .duration import Duration, duration_ms
+from .errors import InvalidInputError
+from .heartbeat import Heartbeat, phase_ms
+from .session_route import Routing, Scope, is_valid_agent_id, main_session_key, normalize_agent_id
+from .settings import AgentSettings, Cadence, QueuePolicy, RetryPolicy
+
+_AT_LEAST_ONE = [validators.instance_of(int), validators.ge(1)]
+
+
+class Ticks(enum.Enum):
+    """Where the beats of the agents come from."""
+
+    OWN = "own"
+    EXTERNAL = "external"
+    """Somebody else sends them as scheduled wakes; intervals still count for the cooldown."""
+
+
+def _agent_id(value: str) -> str:
+    if not is_valid_agent_id(value):
+        accepted = "letters, digits, '-' and '_', beginning with a letter or digit, at most 64"
+        raise InvalidInputError(f"agent id {value!r}: expected {accepted}")
+    return normalize_agent_id(value)
+
+
+def _timeout_ms(value: Duration | None) -> int | None:
+    return None if value is None else duration_ms(value)
+
+
+@frozen(kw_only=True)
+class AgentOptions:
+    """What may be said of one agent; what is not said is taken from the host's :attr:`HostConfig.defaults`.
+
+    Attributes:
+        heartbeat: Its cadence; without one it is woken by others only.
+        cooldown: Its guards.
+        retry: How turns that did not run are tried again.
+        queue: The bounds of its sessions' events.
+        turn_timeout_ms: How long one turn may take; given as ``turn_timeout``.
+    """
+
+    heartbeat: Heartbeat | None = None
+    cooldown: CooldownPolicy | None = None
+    retry: RetryPolicy | None = None
+    queue: QueuePolicy | None = None
+    turn_timeout_ms: int | None = field(default=None, alias="turn_timeout", converter=_timeout_ms)
+
+
+@frozen(kw_only=True)
+class AgentConfig(AgentOptions):
+    """One agent of a configuration file.
+
+    Attributes:
+        id: Its name in session keys (``agent:<id>:...``); case does not matter.
+        handler: ``module:function``, an async callable that takes a turn. This, or ``command``.
+        command: A program that gets the turn as one JSON object on standard input.
+    """
+
+    id: str = field(converter=_agent_id)
+    handler: str | None = None
+    command: tuple[str, ...] | None = None
+
+    def __attrs_post_init__(self) -> None:
+        if (self.handler is None) == (self.command is None):
+            raise InvalidInputError(f"agent {self.id!r}: expected either handler = 'module:function' or command = [...]")
+        if self.command is not None and not self.command:
+            raise InvalidInputError(f"agent {self.id!r}: command is empty, expected a program and its arguments")
+
+
+@frozen(kw_only=True)
+class HostConfig:
+    """A host.
+
+    Attributes:
+        agents: The agents it begins with.
+        defaults: What agents do not say themselves.
+        main_key: The name of an agent's main session.
+        scope: Whether each sender has a session, or all share one.
+        default_agent: The owner of keys that name no agent; without one they are refused.
+        turns_max: Turns that run at once in the whole host.
+        without_cadence: What may wake an agent that has no cadence.
+        ticks: Where beats come from.
+        seed: Spreads the beats of the agents; the same seed gives the same phases.
+        drain_grace_ms: How long leaving the host waits for work to end; given as ``drain_grace``.
+        ledger_size: Decisions kept in memory.
+    """
+
+    agents: tuple[AgentConfig, ...] = ()
+    defaults: AgentOptions = AgentOptions()
+    main_key: str = "main"
+    scope: Scope = Scope.PER_SENDER
+    default_agent: str | None = None
+    turns_max: int = field(default=4, validator=_AT_LEAST_ONE)
+    without_cadence: WithoutCadence = WithoutCadence.EVERY_WAKE
+    ticks: Ticks = Ticks.OWN
+    seed: str = "wakeward"
+    drain_grace_ms: int = field(default=10, alias="drain_grace", converter=duration_ms)
+    ledger_size: int = field(default=10_000, validator=_AT_LEAST_ONE)
+
+    def __attrs_post_init__(self) -> None:
+        ids = [agent.id for agent in self.agents]
+        if twice := sorted({agent_id for agent_id in ids if ids.count(agent_id) > 1}):
+            raise InvalidInputError(f"agents: {', '.join(map(repr, twice))} configured more than once")
+
+    @property
+    def routing(self) -> Routing:
+        """Main key and scope."""
+        return Routing(self.main_key, self.scope)
+
+    def settings_of(self, agent_id: str, options: AgentOptions) -> AgentSettings:
+        """What one agent of this host is to do, the defaults filled in."""
+        heartbeat = options.heartbeat or self.defaults.heartbeat
+        interval_ms = (heartbeat.every_ms or None) if heartbeat else None
+        cadence = None
+        if heartbeat and interval_ms and self.ticks is Ticks.OWN:
+            cadence = Cadence(interval_ms, phase_ms(self.seed, agent_id, interval_ms), heartbeat.active_hours)
+        return AgentSettings(
+            agent_id=agent_id,
+            main_key=main_session_key(agent_id, self.main_key),
+            interval_ms=interval_ms,
+            cadence=cadence,
+            without_cadence=self.without_cadence,
+            cooldown=options.cooldown or self.defaults.cooldown or CooldownPolicy(),
+            retry=options.retry or self.defaults.retry or RetryPolicy(),
+            queue=options.queue or self.defaults.queue or QueuePolicy(),
+            turn_timeout_ms=options.turn_timeout_ms or self.defaults.turn_timeout_ms or 600_000,
+        )

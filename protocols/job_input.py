@@ -1,0 +1,61 @@
+"""What is written to a child while it runs: a bounded queue between whoever writes and the pipe."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Final, final
+
+INPUT_MAX_BYTES: Final = 1_048_576
+"""How much may wait for a child that does not read."""
+
+
+@final
+class InputQueue:
+    """Bytes on their way to a child's stdin, in order. ``put`` is synchronous: it is taken, or it is refused."""
+
+    __slots__ = ("_pending", "_size", "closed", "listener")
+
+    def __init__(self, first: bytes = b"", *, stay_open: bool) -> None:
+        """Begin with ``first``; end of file follows it unless ``stay_open``."""
+        self._pending: list[bytes] = [first] if first else []
+        self._size = len(first)
+        self.closed = not stay_open
+        self.listener: Callable[[], None] | None = None
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing waits to be written."""
+        return not self._pending
+
+    def put(self, data: bytes) -> bool:
+        """Queue ``data``; false when the queue is closed or has no room for all of it."""
+        if self.closed or self._size + len(data) > INPUT_MAX_BYTES:
+            return False
+        if data:
+            self._pending.append(data)
+            self._size += len(data)
+            self._changed()
+        return True
+
+    def close(self) -> None:
+        """End of file after what is queued."""
+        if not self.closed:
+            self.closed = True
+            self._changed()
+
+    def discard(self) -> None:
+        """The child reads no more: drop what is queued and refuse the rest."""
+        self._pending.clear()
+        self._size = 0
+        self.close()
+
+    def take(self) -> bytes:
+        """All that is queued, in one piece; empty when nothing is."""
+        data = b"".join(self._pending)
+        self._pending.clear()
+        self._size = 0
+        return data
+
+    def _changed(self) -> None:
+        if self.listener is not None:
+            self.listener()

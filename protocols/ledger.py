@@ -1,0 +1,70 @@
+"""Decisions: what was done with every event and every wake, for people to read and for programs to count."""
+
+from __future__ import annotations
+
+import enum
+from typing import Protocol
+
+from attrs import define
+
+from .wake import Intent, Source
+
+
+class DecisionKind(enum.Enum):
+    """What was decided."""
+
+    EVENT = "event"
+    """An event was accepted."""
+    DUPLICATE = "duplicate"
+    """An event said what a queued one says already."""
+    ACCEPTED = "accepted"
+    """A wake was accepted."""
+    COALESCED = "coalesced"
+    """A wake joined one that was pending."""
+    DEFERRED = "deferred"
+    """A guard, a busy session or a backoff holds a wake until ``until_ms``."""
+    STARTED = "started"
+    RAN = "ran"
+    SKIPPED = "skipped"
+    """The turn, or a scheduled beat before its turn, declined; nothing is retried."""
+    FAILED = "failed"
+    PARKED = "parked"
+    """The tries are used up. The events stay, and the next wake shows them again."""
+    DEAD = "dead"
+    """An event left the queue unseen, for the reason given."""
+    REFUSED = "refused"
+    """Not taken at all; the sender was told."""
+    FLOOD = "flood"
+    """The flood guard began to hold an agent back. Once per episode."""
+
+
+@define(eq=False)
+class Decision:
+    """One decision.
+
+    Attributes:
+        at_ms: On the host's timeline.
+        reason: The wake's reason, the outcome's, or the guard's.
+        until_ms: When a deferred wake resumes.
+        turn_id: The turn it is about.
+        text: The event's text, where the decision is about an event.
+    """
+
+    at_ms: int
+    kind: DecisionKind
+    agent_id: str | None
+    session_key: str | None
+    source: Source | None = None
+    intent: Intent | None = None
+    reason: str = ""
+    until_ms: int | None = None
+    turn_id: int | None = None
+    text: str | None = None
+
+
+class Ledger(Protocol):
+    """Where decisions are recorded."""
+
+    def record(self, decision: Decision, /) -> None:
+        """Take one decision. Never fails, never waits."""
+        ...

@@ -1,0 +1,45 @@
+"""The one place where Trio's float seconds meet the house's whole milliseconds.
+
+The timeline is monotonic and anchored once: a jump of the wall clock moves nothing. A float cannot hold every
+millisecond, so a wake asked for at instant ``t`` may be seen a few nanoseconds before it; read naively, ``now`` would
+then still be ``t - 1`` and a decision such as ``now_ms < retry_at_ms`` would come out wrong at the very instant it was
+made for. Readings are therefore taken with a tolerance of a microsecond, far above float error and far below a
+millisecond.
+"""
+
+from __future__ import annotations
+
+from typing import Final, Self, final
+
+import trio
+from attrs import frozen
+
+_TOLERANCE_MS: Final = 0.001
+
+
+@final
+@frozen
+class Clock:
+    """The host's timeline, in whole milliseconds.
+
+    Attributes:
+        epoch_ms: What the timeline reads at the anchor: the wall clock in a real host, 0 in tests.
+        anchor_s: Trio's clock at the anchor, in seconds.
+    """
+
+    epoch_ms: int
+    anchor_s: float
+
+    @classmethod
+    def start(cls, epoch_ms: int = 0) -> Self:
+        """Anchor the timeline at this instant. Needs a running Trio."""
+        return cls(epoch_ms, trio.current_time())
+
+    def now_ms(self) -> int:
+        """The present instant; never earlier than an instant whose :meth:`deadline_s` has come."""
+        elapsed_s = trio.current_time() - self.anchor_s
+        return self.epoch_ms + int(elapsed_s * 1000 + _TOLERANCE_MS)
+
+    def deadline_s(self, at_ms: int) -> float:
+        """An instant of the timeline as a Trio deadline, in seconds of Trio's clock."""
+        return self.anchor_s + (at_ms - self.epoch_ms) / 1000

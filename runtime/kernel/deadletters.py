@@ -1,0 +1,96 @@
+"""Dead letters: every message that was refused, dropped or left behind, attributed and counted.
+
+The ring is bounded; the counts are not. Logging is throttled, because a flood of refusals is exactly when an emitted
+line (some 15 us) hurts most.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections import Counter, deque
+from collections.abc import Callable
+from typing import Final, final
+
+from attrs import define, field, frozen
+from loguru import logger
+
+RING_MAX: Final = 1_000
+LOG_WINDOW_MS: Final = 1_000
+LOG_LINES_MAX: Final = 10
+"""At most so many lines per window; what was held back is said when the next window opens."""
+
+
+class DeadReason(enum.Enum):
+    """Why a message was not handled. The first four are the refusals of a receipt."""
+
+    FULL = "full"
+    STOPPED = "stopped"
+    DRAINING = "draining"
+    UNKNOWN = "unknown"
+    DROPPED = "dropped"
+    """Made room for a newer one."""
+    CRASHED = "crashed"
+    """Crashed the actor, as often as it may."""
+    GAVE_UP = "gave-up"
+    """Was waiting when supervision gave the actor up."""
+    KILLED = "killed"
+    """Was waiting when the actor was killed."""
+    DRAINED = "drained"
+    """Was waiting when the grace of a drain was over."""
+    ABANDONED = "abandoned"
+    """A request whose asker had gone."""
+
+
+@final
+@frozen(eq=False)
+class DeadLetter:
+    """A message that was not handled: from whom, for whom, why, when."""
+
+    at_ms: int
+    sender: str
+    to: str
+    reason: DeadReason
+    message: object
+    detail: str = ""
+
+
+@final
+@define(eq=False)
+class DeadLetters:
+    """The latest dead letters and the counts of all."""
+
+    observer: Callable[[DeadLetter], None] | None = None
+    ring: deque[DeadLetter] = field(factory=lambda: deque[DeadLetter](maxlen=RING_MAX))
+    counts: Counter[DeadReason] = field(factory=Counter[DeadReason])
+    _window_ms: int = -LOG_WINDOW_MS
+    _logged: int = 0
+    _held_back: int = 0
+
+    def add(self, letter: DeadLetter) -> None:
+        """Count, keep, and log unless there were too many just now."""
+        self.counts[letter.reason] += 1
+        self.ring.append(letter)
+        if self.observer is not None:
+            self.observer(letter)
+        if letter.at_ms - self._window_ms >= LOG_WINDOW_MS:
+            self._open_window(letter.at_ms)
+        if self._logged < LOG_LINES_MAX:
+            self._logged += 1
+            self._log(letter)
+        else:
+            self._held_back += 1
+
+    def _open_window(self, now_ms: int) -> None:
+        if self._held_back:
+            logger.warning("{} more dead letters were not logged", self._held_back)
+        self._window_ms, self._logged, self._held_back = now_ms, 0, 0
+
+    def _log(self, letter: DeadLetter) -> None:
+        logger.bind(actor=letter.to).warning(
+            "dead letter for {}: {} from {}: {} {}",
+            letter.to,
+            type(letter.message).__name__,
+            letter.sender,
+            letter.reason.value,
+            letter.detail,
+        )

@@ -1,0 +1,59 @@
+"""The ledger in memory: the last decisions, bounded, filterable, readable; and the log of those that need a person."""
+
+from __future__ import annotations
+
+from collections import Counter, deque
+from collections.abc import Iterator
+from typing import Final, final
+
+from loguru import logger
+
+from ..protocols.ledger import Decision, DecisionKind
+
+_LOGGED: Final = {
+    DecisionKind.FLOOD: "flood guard holds agent {agent_id}: wakes wait until {until_ms}",
+    DecisionKind.PARKED: "session {session_key} is parked {reason}; its events stay for the next wake",
+    DecisionKind.DEAD: "an event of session {session_key} is dead: {reason}",
+    DecisionKind.REFUSED: "refused for agent {agent_id}, session {session_key}: {reason}",
+}
+
+
+@final
+class MemoryLedger:
+    """Keeps the last ``size`` decisions, and counts all.
+
+    Attributes:
+        counts: How many of each kind there have been, also of those no longer kept.
+    """
+
+    def __init__(self, size: int) -> None:
+        self._decisions: deque[Decision] = deque(maxlen=size)
+        self.counts: Counter[DecisionKind] = Counter()
+
+    def record(self, decision: Decision, /) -> None:
+        """Keep a decision; what needs a person's eye is logged as a warning."""
+        self._decisions.append(decision)
+        self.counts[decision.kind] += 1
+        if decision.kind in _LOGGED:
+            logger.warning(
+                _LOGGED[decision.kind],
+                agent_id=decision.agent_id,
+                session_key=decision.session_key,
+                reason=decision.reason,
+                until_ms=decision.until_ms,
+            )
+
+    def __len__(self) -> int:
+        return len(self._decisions)
+
+    def __iter__(self) -> Iterator[Decision]:
+        """The kept decisions, oldest first."""
+        return iter(tuple(self._decisions))
+
+    def of(self, *, agent_id: str | None = None, session_key: str | None = None) -> list[Decision]:
+        """The kept decisions about one agent, one session, or both."""
+        return [
+            decision
+            for decision in self
+            if agent_id in (None, decision.agent_id) and session_key in (None, decision.session_key)
+        ]

@@ -1,0 +1,153 @@
+"""Starts one child: its pipes or its terminal, its own session, a handle on its end.
+
+Spawning blocks (a fork of a big program, an exec from a slow disk), so it happens in a worker thread, a bounded number at a
+time. Descriptors are made before, and closed whatever happens.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import pty
+import struct
+import subprocess
+import termios
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from typing import Final, final
+
+import trio
+from attrs import define, field
+
+from ...protocols.exec import SHELL, ExecSpec
+
+PIPE_BYTES: Final = 262_144
+"""How far a child may be ahead of us. With the kernel's own 64 KiB it waits for us four times as often."""
+
+TERMINAL_SIZE: Final = (30, 120)
+"""Rows and columns of a terminal, as OpenClaw has them."""
+
+_ON_TERMINAL: Final = 'tty=$0; exec "$@" <>"$tty" >&0 2>&0'
+"""Opening a terminal makes it the controlling one of a session leader that has none (tty_ioctl(4)). So no code of ours has
+to run between fork and exec, where nothing is safe in a program with threads."""
+
+
+@final
+@define(eq=False)
+class Streams:
+    """Our ends of a child's streams, non-blocking. ``close`` is idempotent.
+
+    Attributes:
+        stdin: ``None`` where the child has nothing to read.
+        stdout: ``None`` where the child writes to a file.
+        stderr: ``None`` unless it is kept apart.
+    """
+
+    stdin: int | None = None
+    stdout: int | None = None
+    stderr: int | None = None
+    _theirs: list[int] = field(factory=list[int])
+
+    def close(self) -> None:
+        """Close our ends."""
+        for fd in (self.stdin, self.stdout, self.stderr):
+            if fd is not None:
+                os.close(fd)
+        self.stdin = self.stdout = self.stderr = None
+
+    def close_theirs(self) -> None:
+        """Close the child's ends; it has its own copies."""
+        while self._theirs:
+            os.close(self._theirs.pop())
+
+    def for_child(self, fd: int) -> int:
+        """Note that a descriptor is the child's."""
+        self._theirs.append(fd)
+        return fd
+
+
+@final
+@define(eq=False)
+class Spawned:
+    """A running child. ``pidfd`` becomes readable when it has exited."""
+
+    popen: subprocess.Popen[bytes]
+    pidfd: int
+    streams: Streams
+
+
+async def spawn(
+    spec: ExecSpec, env: Mapping[str, str], limiter: trio.CapacityLimiter, *, output_file: int | None = None
+) -> Spawned:
+    """Start a child.
+
+    Args:
+        output_file: Where a detached child writes, instead of a pipe.
+
+    Raises:
+        OSError: It could not be started, and nothing is left of the attempt.
+
+    Cancellation: not while it starts.
+    """
+    streams = Streams()
+    try:
+        argv, ends = _open_streams(spec, streams, output_file)
+        popen, pidfd = await trio.to_thread.run_sync(_popen, argv, spec.cwd, env, ends, limiter=limiter)
+    except BaseException:
+        streams.close()
+        raise
+    finally:
+        streams.close_theirs()
+    return Spawned(popen, pidfd, streams)
+
+
+_Ends = tuple[int, int, int]
+
+
+def _open_streams(spec: ExecSpec, streams: Streams, output_file: int | None) -> tuple[Sequence[str], _Ends]:
+    if spec.pty:
+        return _open_terminal(spec, streams)
+    stdin = subprocess.DEVNULL
+    if spec.stdin or spec.stdin_open:
+        read_end, streams.stdin = os.pipe2(os.O_CLOEXEC)
+        stdin = streams.for_child(read_end)
+        os.set_blocking(streams.stdin, False)
+    if output_file is not None:
+        return spec.argv, (stdin, output_file, subprocess.STDOUT)
+    streams.stdout, stdout = _output_pipe(streams)
+    stderr = subprocess.STDOUT
+    if spec.separate_stderr:
+        streams.stderr, stderr = _output_pipe(streams)
+    return spec.argv, (stdin, stdout, stderr)
+
+
+def _output_pipe(streams: Streams) -> tuple[int, int]:
+    read_end, write_end = os.pipe2(os.O_CLOEXEC)
+    os.set_blocking(read_end, False)
+    with suppress(OSError):  # beyond the user's share of pipe memory the kernel's own size has to do
+        fcntl.fcntl(read_end, fcntl.F_SETPIPE_SZ, PIPE_BYTES)
+    return read_end, streams.for_child(write_end)
+
+
+def _open_terminal(spec: ExecSpec, streams: Streams) -> tuple[Sequence[str], _Ends]:
+    streams.stdout, slave = pty.openpty()
+    streams.for_child(slave)
+    os.set_blocking(streams.stdout, False)
+    streams.stdin = os.dup(streams.stdout)
+    fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", *TERMINAL_SIZE, 0, 0))
+    return (SHELL, "-c", _ON_TERMINAL, os.ttyname(slave), *spec.argv), (slave, slave, slave)
+
+
+def _popen(
+    argv: Sequence[str], cwd: str | os.PathLike[str] | None, env: Mapping[str, str], ends: _Ends
+) -> tuple[subprocess.Popen[bytes], int]:
+    stdin, stdout, stderr = ends
+    popen = subprocess.Popen(
+        argv, cwd=cwd, env=env, stdin=stdin, stdout=stdout, stderr=stderr, start_new_session=True
+    )
+    try:
+        return popen, os.pidfd_open(popen.pid)
+    except OSError:  # out of descriptors: without a handle on its end we cannot keep it
+        popen.kill()
+        popen.wait()
+        raise

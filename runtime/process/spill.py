@@ -1,0 +1,45 @@
+"""A file that gets a child's whole output, up to a bound. Trouble with it never harms the child or its result."""
+
+from __future__ import annotations
+
+import os
+from typing import Final, final
+
+import trio
+
+_MODE: Final = 0o600
+
+
+@final
+class Spill:
+    """An open spill file. ``problem`` says what went wrong, if anything did; from then on nothing is written."""
+
+    def __init__(self, path: str | os.PathLike[str], max_bytes: int) -> None:
+        """Create the file, or empty it.
+
+        Raises:
+            OSError: It cannot be written.
+        """
+        self._fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, _MODE)
+        self._room_bytes = max_bytes
+        self.problem: str | None = None
+
+    async def write(self, data: bytes) -> None:
+        """Append what there is room for. The rest is left out: the job's own buffer says how much it was."""
+        data = data[: self._room_bytes]
+        if not data or self.problem is not None:
+            return
+        self._room_bytes -= len(data)
+        try:
+            await trio.to_thread.run_sync(self._write_all, data)
+        except OSError as error:
+            self.problem = f"output file: {error.strerror or error}"
+
+    def _write_all(self, data: bytes) -> None:
+        rest = memoryview(data)
+        while rest:
+            rest = rest[os.write(self._fd, rest) :]
+
+    def close(self) -> None:
+        """Close the file."""
+        os.close(self._fd)

@@ -1,0 +1,164 @@
+"""Everything that came of one child: who belongs to it, and how it is ended.
+
+A process belongs to a job's tree when it is in the root's process group or session, when it descends from one that is, when
+it is in the job's cgroup, or when it was given to us as an orphan (we are a subreaper) and its environment names the job.
+What leaves all of these, by a new session and a double fork with a cleared environment within the first moments, cannot be
+told from a stranger's child, and strangers are never signalled and never reaped.
+
+Numbers are used again. While the root is not reaped, its number, and with it the number of its group and session, cannot
+be, so the group is signalled as a whole. Once it is reaped, the group's number stays taken as long as somebody is in it;
+that is asked in the same breath (:meth:`Tree.root_reaped`), and afterwards each process is signalled by itself, checked
+by its start time (:mod:`.procfs`).
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Iterable
+from contextlib import suppress
+from typing import Final, final
+
+from attrs import define, field
+
+from .cgroup import Cgroup
+from .procfs import Proc, all_procs, environ_has, own_children, read_proc, send_signal
+
+MARKER: Final = "WAKEWARD_JOB"
+"""The environment variable that names the job to which a process belongs."""
+
+
+@final
+@define(eq=False)
+class Tree:
+    """One job's processes. ``root_pid`` is unset until the root is spawned."""
+
+    token: str
+    root_pid: int | None = None
+    reaped: bool = False
+    group_gone: bool = False
+    cgroup: Cgroup | None = None
+    adopted: dict[int, Proc] = field(factory=dict[int, Proc])
+
+    @property
+    def marker(self) -> bytes:
+        """The entry that the environment of its processes holds."""
+        return f"{MARKER}={self.token}".encode()
+
+    def root_reaped(self) -> None:
+        """Note that the root's status was taken. Call it at once: it asks whether the group's number is still ours."""
+        assert self.root_pid is not None
+        self.reaped = True
+        try:
+            os.killpg(self.root_pid, 0)
+        except ProcessLookupError:
+            self.group_gone = True
+        except PermissionError:
+            pass
+
+    def signal_all(self, number: signal.Signals, members: Iterable[Proc] = ()) -> list[Proc]:
+        """Signal the tree. Returns whom we were not allowed to signal."""
+        if number is signal.SIGKILL and self.cgroup is not None:
+            self.cgroup.kill()
+        if self.root_pid is not None and not self.reaped:
+            with suppress(ProcessLookupError, PermissionError):
+                os.killpg(self.root_pid, number)
+        denied: list[Proc] = []
+        for proc in members:
+            try:
+                send_signal(proc, number)
+            except PermissionError:
+                denied.append(proc)
+        return denied
+
+    def members(self) -> list[Proc]:
+        """Who of the tree is alive, from one look at all processes. The root counts only while it is not reaped."""
+        procs = all_procs()
+        own = set(self.cgroup.pids()) if self.cgroup is not None else set[int]()
+        found = {proc.pid: proc for proc in procs if self._belongs(proc) or proc.pid in own}
+        children: dict[int, list[Proc]] = {}
+        for proc in procs:
+            children.setdefault(proc.ppid, []).append(proc)
+        pending = list(found)
+        while pending:
+            for child in children.get(pending.pop(), ()):
+                if child.pid not in found:
+                    found[child.pid] = child
+                    pending.append(child.pid)
+        return [proc for proc in found.values() if not proc.is_dead]
+
+    def _belongs(self, proc: Proc) -> bool:
+        if self.root_pid is not None and not self.reaped and proc.pid == self.root_pid:
+            return True
+        known = self.adopted.get(proc.pid)
+        if known is not None and known.start_ticks == proc.start_ticks:
+            return True
+        return not (self.group_gone and self.reaped and not self.adopted) and self.root_pid in {
+            proc.pgrp if not self.group_gone else -1,
+            proc.session,
+        }
+
+
+@final
+class Orphans:
+    """The processes that were given to us because their parents died. One per program: being a subreaper is, too."""
+
+    def __init__(self) -> None:
+        self._trees: dict[str, Tree] = {}
+        self._foreign: dict[int, int] = {}
+
+    def add(self, tree: Tree) -> None:
+        """Expect orphans of this tree."""
+        self._trees[tree.token] = tree
+
+    def remove(self, tree: Tree) -> None:
+        """Expect no more of this tree."""
+        self._trees.pop(tree.token, None)
+
+    @property
+    def expects_any(self) -> bool:
+        """Whether there is a tree to expect orphans of."""
+        return bool(self._trees)
+
+    def look(self) -> None:
+        """Find out to whom new orphans belong, and reap those that are dead."""
+        listed = own_children()
+        roots = {tree.root_pid for tree in self._trees.values()}
+        self._foreign = {pid: start for pid, start in self._foreign.items() if pid in listed}
+        for pid in listed - roots:
+            proc = read_proc(pid)
+            if proc is not None and self._foreign.get(pid) != proc.start_ticks:
+                self._classify(proc)
+        for tree in self._trees.values():
+            if tree.adopted:
+                self._reap(tree)
+
+    def _classify(self, proc: Proc) -> None:
+        tree = next((tree for tree in self._trees.values() if _is_of(proc, tree)), None)
+        if tree is not None:
+            tree.adopted[proc.pid] = proc
+        elif not any(tree.root_pid is None for tree in self._trees.values()):
+            self._foreign[proc.pid] = proc.start_ticks  # with a root on its way, ask again later
+
+    def _reap(self, tree: Tree) -> None:
+        for pid, proc in tuple(tree.adopted.items()):
+            now = read_proc(pid)
+            if now is None or now.start_ticks != proc.start_ticks:
+                del tree.adopted[pid]
+            elif now.is_dead:
+                with suppress(ChildProcessError):
+                    os.waitpid(pid, os.WNOHANG)
+                del tree.adopted[pid]
+
+
+def _is_of(proc: Proc, tree: Tree) -> bool:
+    if tree.root_pid is None or proc.pid == tree.root_pid:
+        return False
+    known = tree.adopted.get(proc.pid)
+    if known is not None:
+        return known.start_ticks == proc.start_ticks
+    if proc.session == tree.root_pid or (proc.pgrp == tree.root_pid and not tree.group_gone):
+        return True
+    if tree.cgroup is not None and tree.cgroup.holds(proc.pid):
+        return True
+    return environ_has(proc.pid, tree.marker)

@@ -1,0 +1,147 @@
+"""The turn runner: each turn in a task of its own, under a scope of its own, with a time limit.
+
+What leaves a handler is told apart here, once: its outcome, a crash, our own time limit or interrupt, a cancellation from
+outside. Whatever happens, the agent is told exactly once that the turn has ended, from a ``finally`` and synchronously, so
+that no cancellation can come between.
+"""
+
+from __future__ import annotations
+
+import contextvars
+from collections.abc import Awaitable, Callable
+from itertools import count
+from typing import final
+
+import trio
+from attrs import define
+from loguru import logger
+
+from ..actors.turns import TurnEnded, TurnSlots
+from ..protocols.receipt import Receipt
+from ..protocols.turn import Failed, Outcome, Ran, Skipped, TurnRequest
+
+RunTurn = Callable[[TurnRequest], Awaitable[object]]
+"""Calls an agent's handler for one request. What it returns is not trusted to be an outcome."""
+
+INTERRUPTED = Skipped("interrupted")
+"""The outcome of a turn that was cancelled from outside: its events are kept."""
+
+
+@define(eq=False)
+class _Running:
+    request: TurnRequest
+    scope: trio.CancelScope
+    interrupted: str | None = None
+
+
+@final
+class TurnRunner:
+    """Runs turns in the host's nursery. Implements :class:`~wakeward.actors.turns.Turns`."""
+
+    def __init__(
+        self,
+        nursery: trio.Nursery,
+        tell: Callable[[str, object], Receipt],
+        handler_of: Callable[[str], RunTurn],
+        turns_max: int,
+    ) -> None:
+        """Prepare to run turns.
+
+        Args:
+            nursery: Where the turns' tasks live.
+            tell: How the agents are told; must work while cancelled.
+            handler_of: The handler of an agent, by agent id, as it is configured when the turn starts.
+            turns_max: Turns that run at once.
+        """
+        self._nursery = nursery
+        self._tell = tell
+        self._handler_of = handler_of
+        self._ids = count(1)
+        self._running: dict[int, _Running] = {}
+        self.slots = TurnSlots(turns_max, tell)
+        self.acquire = self.slots.acquire
+        self.release = self.slots.release
+
+    def new_turn_id(self) -> int:
+        """See the port."""
+        return next(self._ids)
+
+    def start(self, address: str, request: TurnRequest) -> None:
+        """See the port. The context variables of whoever caused the turn do not leak into it."""
+        running = _Running(request, trio.CancelScope())
+        self._running[request.turn_id] = running
+        name = f"turn {request.turn_id} of {request.session_key}"
+        contextvars.Context().run(self._nursery.start_soon, self._run, address, running, name=name)
+
+    def interrupt(self, turn_id: int, reason: str) -> None:
+        """See the port."""
+        running = self._running.get(turn_id)
+        if running is not None:
+            running.interrupted = reason
+            running.scope.cancel(reason=reason)
+
+    @property
+    def running(self) -> list[TurnRequest]:
+        """The turns that run, oldest first."""
+        return [running.request for running in self._running.values()]
+
+    async def _run(self, address: str, running: _Running) -> None:
+        request = running.request
+        outcome: Outcome = INTERRUPTED
+        running.scope.deadline = trio.current_time() + request.timeout_ms / 1000
+        try:
+            with running.scope:
+                outcome = await self._call(request)
+            if running.scope.cancel_called:
+                outcome = self._cut_short(running)
+        finally:
+            del self._running[request.turn_id]
+            self._tell(address, TurnEnded(request.turn_id, request.session_key, outcome))
+
+    async def _call(self, request: TurnRequest) -> Outcome:
+        """Call the handler and make an outcome of whatever comes out of it. Only a cancellation passes."""
+        try:
+            returned = await self._handler_of(request.agent_id)(request)
+        except (KeyboardInterrupt, trio.Cancelled):
+            raise
+        except BaseExceptionGroup as group:
+            cancelled, crash = group.split((KeyboardInterrupt, trio.Cancelled))
+            if crash is None:
+                raise
+            outcome = self._crashed(request, crash)
+            if cancelled is not None:
+                raise cancelled from None
+            return outcome
+        except BaseException as crash:  # noqa: BLE001 - SystemExit and the like end the turn, not the host
+            return self._crashed(request, crash)
+        return self._checked(request, returned)
+
+    def _crashed(self, request: TurnRequest, crash: BaseException) -> Failed:
+        logger.opt(exception=crash).error(
+            "the handler of agent {} raised in a turn of {} ({}: {})",
+            request.agent_id,
+            request.session_key,
+            request.source,
+            request.reason,
+        )
+        return Failed(str(crash) or repr(crash))
+
+    def _checked(self, request: TurnRequest, returned: object) -> Outcome:
+        match returned:
+            case None:
+                return Ran()
+            case Ran() | Skipped() | Failed():
+                return returned
+            case _:
+                accepted = "expected Ran, Skipped, Failed or None"
+                logger.error("the handler of agent {} returned {!r}; {}", request.agent_id, returned, accepted)
+                return Failed(f"the handler returned {returned!r}; {accepted}", transient=False)
+
+    def _cut_short(self, running: _Running) -> Outcome:
+        request = running.request
+        if running.interrupted is not None:
+            return INTERRUPTED
+        ignored = "" if running.scope.cancelled_caught else ", and its handler ignored the cancellation"
+        reason = f"timed out after {request.timeout_ms / 1000:g} s{ignored}"
+        logger.warning("the turn of {} {}", request.session_key, reason)
+        return Failed(reason)

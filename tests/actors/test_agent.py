@@ -1,0 +1,373 @@
+"""The agent and the router, without an event loop. Ids such as A4 are the users' scenarios they stand for."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from support.world import World
+from wakeward.protocols.backoff import Backoff
+from wakeward.protocols.cooldown import CooldownPolicy
+from wakeward.protocols.event_queue import Accepted, Duplicate, Full, Overflow
+from wakeward.protocols.ledger import DecisionKind
+from wakeward.protocols.settings import AgentSettings, Cadence, QueuePolicy, RetryPolicy
+from wakeward.protocols.turn import BUSY_REASONS, Failed, Outcome, Ran, Skipped
+from wakeward.protocols.wake import Intent
+
+OPS = "agent:ops:main"
+EAGER = CooldownPolicy(events_wait_for_due=False)
+FREE = CooldownPolicy(min_spacing=0, flood_window=0, events_wait_for_due=False)
+
+
+def world_of(*agents: str, **settings: Any) -> World:
+    world = World()
+    for agent_id in agents or ("ops",):
+        world.add_agent(AgentSettings(agent_id, f"agent:{agent_id}:main", **{"cooldown": EAGER, **settings}))
+    return world
+
+
+def texts(world: World, turn: int = -1) -> list[str]:
+    return [event.text for event in world.started[turn].events]
+
+
+def test_A1_an_exit_causes_a_turn_that_sees_it() -> None:
+    world = world_of(interval_ms=1_800_000)
+    world.notify(OPS, "Exec completed (amber-re, code 0) :: hi")
+    assert texts(world) == ["Exec completed (amber-re, code 0) :: hi"]
+    world.end()
+    assert not world.states["ops"].lanes
+
+
+def test_A3_without_a_cadence_targeted_wakes_run() -> None:
+    world = world_of()
+    world.notify(OPS, "one")
+    world.end()
+    world.advance(29_999)
+    world.notify(OPS, "two")
+    assert len(world.started) == 1
+    world.advance(1)
+    assert texts(world) == ["two"]
+
+
+def test_A4_a_second_exit_is_not_dropped_because_the_first_moved_the_schedule() -> None:
+    world = world_of(interval_ms=1_800_000, cooldown=CooldownPolicy())
+    world.notify(OPS, "first")
+    world.end()
+    world.advance(10_000)
+    world.notify(OPS, "second")
+    (held,) = world.kinds(DecisionKind.DEFERRED)
+    assert (held.reason, held.until_ms) == ("not-due", 30_000)
+    world.advance(20_000)
+    assert texts(world) == ["second"]
+    assert world.started[-1].started_at_ms == 30_000
+
+
+def test_B1_one_exit_one_turn_one_agent() -> None:
+    world = world_of("ops", "dev", "sec")
+    world.notify("agent:dev:main", "done")
+    assert [turn.agent_id for turn in world.started] == ["dev"]
+
+
+@pytest.mark.parametrize("key", ["global", "node-7", "agent:ghost:main", "agent:", "", "nonsense"])
+def test_B1_a_key_without_an_owner_is_refused_with_its_reason(key: str) -> None:
+    world = world_of("ops", "dev")
+    settled: list[object] = []
+    world.notify(key, "done", settle=settled.append)
+    (refused,) = world.kinds(DecisionKind.REFUSED)
+    assert repr(key) in refused.reason or "'ghost'" in refused.reason
+    assert world.started == []
+    assert not settled[0]
+
+
+def test_B1_a_key_without_an_owner_goes_to_the_agent_the_configuration_names() -> None:
+    world = world_of("ops", "dev")
+    world.directory.unowned = "dev"
+    world.notify("global", "done")
+    assert [(turn.agent_id, turn.session_key) for turn in world.started] == [("dev", "agent:dev:global")]
+
+
+def test_B4_a_key_of_another_agent_is_refused() -> None:
+    world = world_of("ops", "dev")
+    world.wake(OPS, agent_id="dev")
+    (refused,) = world.kinds(DecisionKind.REFUSED)
+    assert "belongs to agent 'ops', not to 'dev'" in refused.reason
+
+
+def test_B2_a_quiet_event_waits_for_the_next_wake() -> None:
+    world = world_of()
+    world.notify("agent:ops:subagent:x", "done", intent=None)
+    world.advance(3_600_000)
+    assert world.started == []
+    world.wake("agent:ops:subagent:x", coalesce_ms=0)
+    assert texts(world) == ["done"]
+
+
+def test_A7_a_cron_run_is_the_main_session() -> None:
+    world = world_of()
+    world.notify("agent:ops:cron:nightly:run:1:subagent:x", "done")
+    assert [turn.session_key for turn in world.started] == [OPS]
+
+
+def test_C3_a_burst_is_one_turn_with_all_events_and_all_reasons() -> None:
+    world = world_of()
+    for number in range(10):
+        world.notify(OPS, f"event {number}", source="hook", intent="immediate", reason=f"r{number}", coalesce_ms=250)
+    world.advance(250)
+    (turn,) = world.started
+    assert [event.text for event in turn.events] == [f"event {number}" for number in range(10)]
+    assert turn.reasons == tuple(f"r{number}" for number in range(10))
+    assert world.states["ops"].counts.coalesced == 9
+
+
+def test_E1_one_turn_per_session_whatever_shape_the_key_has() -> None:
+    world = world_of()
+    world.wake(OPS, coalesce_ms=0)
+    world.wake("AGENT:Ops:MAIN", coalesce_ms=0)
+    world.wake(None, agent_id="OPS", coalesce_ms=0)
+    assert len(world.started) == 1
+    world.end()
+    assert len(world.started) == 2
+    assert world.started[1].reasons == ("hook", "hook")
+
+
+@pytest.mark.parametrize("reason", sorted(BUSY_REASONS))
+@pytest.mark.parametrize("intent", ["event", "immediate", "manual", "task", "scheduled"])
+def test_D2_a_busy_skip_moves_nothing_and_tries_again(reason: str, intent: str) -> None:
+    world = world_of(interval_ms=1_800_000)
+    world.wake(OPS, "hook", intent, coalesce_ms=0)
+    clock = world.states["ops"].clock
+    before = (clock.last_started_ms, clock.next_due_ms, list(clock.recent_starts_ms))
+    world.end(Skipped(reason))
+    assert (clock.last_started_ms, clock.next_due_ms, clock.recent_starts_ms) == (None, 0, [])
+    assert before == (None, 0, [])
+    world.advance(60_000)
+    assert len(world.started) == 2
+
+
+def test_E3_events_of_a_turn_that_did_not_run_are_shown_again() -> None:
+    world = world_of(cooldown=FREE)
+    world.notify(OPS, "one")
+    world.end(Skipped("requests-in-flight"))
+    world.notify(OPS, "two")
+    world.advance(1_000)
+    assert texts(world) == ["one", "two"]
+
+
+@pytest.mark.parametrize(
+    "outcome",
+    [Ran(), Skipped("quiet-hours"), Skipped("not-due"), Skipped("flood"), Skipped("preempted"), Failed("x")],
+)
+def test_D1_no_outcome_leaves_events_without_a_way_on(outcome: Outcome) -> None:
+    world = world_of(queue=QueuePolicy(shown_max=1))
+    world.notify(OPS, "one")
+    world.notify(OPS, "two")
+    world.end(outcome)
+    for _ in range(10):
+        world.advance(600_000)
+        while world.active:
+            world.end()
+    assert world.states["ops"].events_retained == 0
+    assert world.outstanding == 0
+
+
+def test_H1_a_transient_failure_is_tried_a_bounded_number_of_times_then_parked_and_reported_once() -> None:
+    retry = RetryPolicy(attempts_max=3, backoff=Backoff(base=1, jitter=0.0))
+    world = world_of(cooldown=FREE, retry=retry)
+    world.notify(OPS, "poison")
+    starts: list[int] = []
+    while world.active:
+        starts.append(world.end(Failed("no quota")).started_at_ms)
+        world.advance(60_000)
+    assert starts == [0, 1_000, 63_000 - 1_000]
+    assert len(world.kinds(DecisionKind.PARKED)) == 1
+    assert world.states["ops"].events_retained == 1
+    world.wake(OPS, coalesce_ms=0)
+    assert texts(world) == ["poison"]
+    assert world.started[-1].events[0].redelivered
+
+
+def test_H2_a_permanent_failure_is_not_tried_again() -> None:
+    world = world_of(cooldown=FREE)
+    world.notify(OPS, "poison")
+    world.end(Failed("bad key", transient=False))
+    world.advance(3_600_000)
+    assert len(world.started) == 1
+    assert len(world.kinds(DecisionKind.PARKED)) == 1
+
+
+def test_an_event_that_was_in_too_many_failed_turns_is_dead_and_counted() -> None:
+    world = world_of(cooldown=FREE, retry=RetryPolicy(attempts_max=1), queue=QueuePolicy(failed_turns_max=2))
+    world.notify(OPS, "poison")
+    world.end(Failed("x"))
+    world.wake(OPS, coalesce_ms=0)
+    world.end(Failed("x"))
+    (dead,) = world.kinds(DecisionKind.DEAD)
+    counts = world.states["ops"].counts
+    assert dead.text == "poison"
+    assert (counts.events_accepted, counts.events_presented, counts.events_dead) == (1, 0, 1)
+
+
+def test_A10_at_the_bound_the_new_event_is_refused_and_nothing_accepted_is_lost() -> None:
+    world = world_of(queue=QueuePolicy(capacity=2))
+    settled: list[object] = []
+    world.wake(OPS, coalesce_ms=0)
+    for text in ("one", "two", "three"):
+        world.notify(OPS, text, settle=settled.append)
+    assert [type(answer) for answer in settled] == [Accepted, Accepted, Full]
+    world.end()
+    world.advance(30_000)
+    assert texts(world) == ["one", "two"]
+
+
+def test_A10_drop_oldest_is_a_choice_and_is_counted() -> None:
+    world = world_of(queue=QueuePolicy(capacity=2, overflow=Overflow.DROP_OLDEST))
+    world.wake(OPS, coalesce_ms=0)
+    for text in ("one", "two", "three"):
+        world.notify(OPS, text)
+    (dead,) = world.kinds(DecisionKind.DEAD)
+    assert dead.text == "one"
+    counts = world.states["ops"].counts
+    assert counts.events_accepted == counts.events_presented + world.states["ops"].events_retained + counts.events_dead
+
+
+def test_F1_the_same_exit_twice_is_one_event_and_one_wake() -> None:
+    world = world_of()
+    settled: list[object] = []
+    world.wake(OPS, coalesce_ms=0)
+    for _ in range(2):
+        world.notify(OPS, "Exec completed", context_key="exec:1", settle=settled.append)
+    assert [type(answer) for answer in settled] == [Accepted, Duplicate]
+    assert world.states["ops"].counts.wakes == 2
+
+
+def test_more_events_than_a_turn_is_shown_wait_for_the_next_turn() -> None:
+    world = world_of(queue=QueuePolicy(shown_max=2))
+    world.wake(OPS, coalesce_ms=0)
+    for number in range(5):
+        world.notify(OPS, str(number))
+    shown: list[str] = []
+    while world.active:
+        shown += [event.text for event in world.end().events]
+        world.advance(30_000)
+    assert shown == list("01234")
+
+
+def test_overlapping_sessions_of_one_agent_cannot_slip_past_the_clock() -> None:
+    world = world_of(interval_ms=1_800_000, cooldown=CooldownPolicy())
+    world.notify("agent:ops:a", "one")
+    world.notify("agent:ops:b", "two")
+    assert [turn.session_key for turn in world.started] == ["agent:ops:a"]
+    world.advance(30_000)
+    assert [turn.session_key for turn in world.started] == ["agent:ops:a", "agent:ops:b"]
+
+
+def test_a_start_is_given_back_on_a_busy_skip() -> None:
+    world = world_of(interval_ms=1_800_000, cooldown=CooldownPolicy())
+    world.notify("agent:ops:a", "one")
+    world.end(Skipped("requests-in-flight"))
+    world.notify("agent:ops:b", "two")
+    assert [turn.session_key for turn in world.started] == ["agent:ops:a", "agent:ops:b"]
+
+
+def test_the_host_runs_a_bounded_number_of_turns_in_order_of_readiness() -> None:
+    world = world_of(*(f"a{n}" for n in range(7)))
+    for n in range(7):
+        world.wake(f"agent:a{n}:main", coalesce_ms=0)
+    assert [turn.agent_id for turn in world.started] == ["a0", "a1", "a2", "a3"]
+    while world.active:
+        world.end()
+    assert [turn.agent_id for turn in world.started] == [f"a{n}" for n in range(7)]
+
+
+def test_the_beat_wakes_the_main_session_without_drift() -> None:
+    world = world_of(interval_ms=60_000, cadence=Cadence(60_000, phase_ms=7_000))
+    world.on_start = lambda request: world.at(world.now_ms + 5_000, lambda: world.end(turn_id=request.turn_id))
+    world.advance(600_000)
+    assert [turn.started_at_ms for turn in world.started] == [7_000 + 60_000 * n for n in range(10)]
+    assert {(turn.session_key, turn.intent) for turn in world.started} == {(OPS, Intent.SCHEDULED)}
+
+
+def test_M2_reconfiguring_fires_nothing_twice_and_keeps_the_guards() -> None:
+    world = world_of(interval_ms=60_000, cadence=Cadence(60_000, phase_ms=0))
+    world.notify(OPS, "one")
+    world.end()
+    settings = world.states["ops"].settings
+    for _ in range(10):
+        world.configure(settings)
+    world.notify(OPS, "two")
+    assert len(world.started) == 1
+    world.advance(30_000)
+    world.end()
+    world.advance(30_000)
+    assert [(turn.started_at_ms, turn.source) for turn in world.started] == [
+        (0, "exec-event"),
+        (30_000, "exec-event"),
+        (60_000, "interval"),
+    ]
+
+
+def test_a_pause_holds_wakes_and_drops_none() -> None:
+    world = world_of("ops", "dev")
+    world.pause(paused=True)
+    world.notify(OPS, "one")
+    world.wake("agent:dev:main")
+    world.advance(3_600_000)
+    assert world.started == []
+    world.pause(paused=False)
+    assert sorted(turn.agent_id for turn in world.started) == ["dev", "ops"]
+
+
+def test_a_restart_of_the_behaviour_loses_nothing() -> None:
+    world = world_of()
+    world.notify(OPS, "one")
+    world.end()
+    world.notify(OPS, "two")
+    world.restart("ops")
+    world.advance(30_000)
+    assert texts(world) == ["two"]
+    world.restart("ops")
+    world.end()
+    assert world.states["ops"].events_retained == 0
+
+
+def test_waiters_settle_with_the_outcome_and_may_ask_for_the_first_deferral() -> None:
+    world = world_of()
+    patient: list[object] = []
+    hasty: list[object] = []
+    world.notify(OPS, "one")
+    world.end()
+    world.wake(OPS, intent="event", settle=patient.append)
+    world.wake(OPS, intent="event", settle=hasty.append, settle_on_deferral=True)
+    world.advance(250)
+    assert (patient, hasty) == ([], [Skipped("min-spacing", 30_000)])
+    world.advance(29_750)
+    world.end(Ran("hello"))
+    assert patient == [Ran("hello")]
+    assert len(hasty) == 1
+
+
+def test_C1_a_turn_that_starts_a_command_each_time_cannot_run_away() -> None:
+    world = world_of(interval_ms=1_800_000)
+    exits = iter(range(10_000))
+
+    def feed(request: Any) -> None:
+        world.at(world.now_ms + 400, lambda: world.end(turn_id=request.turn_id))
+        world.at(world.now_ms + 500, lambda: world.notify(OPS, f"exit {next(exits)}"))
+
+    world.on_start = feed
+    world.notify(OPS, "the spark")
+    world.advance(600_000)
+    assert [turn.started_at_ms for turn in world.started] == [30_000 * n for n in range(21)]
+
+
+def test_the_flood_guard_holds_all_but_manual_wakes_and_is_reported_once_per_episode() -> None:
+    world = world_of()
+    for _ in range(8):
+        world.wake(OPS, coalesce_ms=0)
+        if world.active:
+            world.end()
+        world.advance(1_000)
+    assert len(world.started) == 5
+    assert len(world.kinds(DecisionKind.FLOOD)) == 1
+    world.wake(OPS, "manual", "manual", coalesce_ms=0)
+    assert len(world.started) == 6

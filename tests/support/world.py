@@ -1,0 +1,181 @@
+"""A whole host of agents and their router without any event loop: messages and timers in one deterministic order."""
+
+from __future__ import annotations
+
+import heapq
+from collections import deque
+from collections.abc import Callable, Hashable
+from itertools import count
+from typing import Any
+
+from wakeward.actors.agent import Agent, AgentPorts, AgentState, Configure, Pause
+from wakeward.actors.port import Behaviour
+from wakeward.actors.router import Directory, Router
+from wakeward.actors.turns import TurnEnded, TurnSlots
+from wakeward.protocols.cooldown import CooldownClock
+from wakeward.protocols.ledger import Decision, DecisionKind
+from wakeward.protocols.messages import Notice, Wake
+from wakeward.protocols.receipt import ACCEPTED, Receipt, Refusal
+from wakeward.protocols.settings import AgentSettings
+from wakeward.protocols.turn import Outcome, Ran, TurnRequest
+from wakeward.protocols.wake import Intent, Source
+
+
+class WorldContext:
+    """One actor's context."""
+
+    def __init__(self, world: World, address: str) -> None:
+        self._world = world
+        self._address = address
+        self.generations: dict[Hashable, int] = {}
+
+    @property
+    def address(self) -> str:
+        return self._address
+
+    def now_ms(self) -> int:
+        return self._world.now_ms
+
+    def tell(self, to: str, message: object) -> Receipt:
+        return self._world.tell(to, message)
+
+    def set_timer(self, key: Hashable, at_ms: int, message: object) -> None:
+        generation = self.generations[key] = self.generations.get(key, 0) + 1
+
+        def fire() -> None:
+            if self.generations.get(key) == generation:
+                self._world.tell(self._address, message)
+
+        self._world.at(at_ms, fire)
+
+    def cancel_timer(self, key: Hashable) -> None:
+        self.generations[key] = self.generations.get(key, 0) + 1
+
+    def watch(self, address: str) -> None: ...
+
+    def unwatch(self, address: str) -> None: ...
+
+    def stop(self) -> None: ...
+
+
+class World:
+    """Agents behind a router. Turns start by themselves; the test ends them, at once or later."""
+
+    def __init__(self, *, turns_max: int = 4) -> None:
+        self.now_ms = 0
+        self.started: list[TurnRequest] = []
+        self.active: dict[int, tuple[str, TurnRequest]] = {}
+        self.decisions: list[Decision] = []
+        self.states: dict[str, AgentState] = {}
+        self.outstanding = 0
+        self.directory = Directory()
+        self.on_start: Callable[[TurnRequest], None] = lambda _request: None
+        self._actors: dict[str, Behaviour] = {}
+        self._inbox: deque[tuple[str, object]] = deque()
+        self._timers: list[tuple[int, int, Callable[[], None]]] = []
+        self._order = count()
+        self._turn_ids = count(1)
+        self._slots = TurnSlots(turns_max, self.tell)
+        self._actors["router"] = Router(WorldContext(self, "router"), self.directory, self)
+
+    # What the actors act through
+
+    def record(self, decision: Decision, /) -> None:
+        self.decisions.append(decision)
+
+    def tell(self, to: str, message: object) -> Receipt:
+        if to not in self._actors:
+            return Receipt(Refusal.UNKNOWN, to)
+        self._inbox.append((to, message))
+        return ACCEPTED
+
+    def at(self, at_ms: int, action: Callable[[], None]) -> None:
+        heapq.heappush(self._timers, (max(at_ms, self.now_ms), next(self._order), action))
+
+    def new_turn_id(self) -> int:
+        return next(self._turn_ids)
+
+    def acquire(self, address: str, session_key: str) -> bool:
+        return self._slots.acquire(address, session_key)
+
+    def release(self) -> None:
+        self._slots.release()
+
+    def start(self, address: str, request: TurnRequest) -> None:
+        self.started.append(request)
+        self.active[request.turn_id] = (address, request)
+        self.on_start(request)
+
+    def interrupt(self, turn_id: int, reason: str) -> None: ...
+
+    # What a test does
+
+    def add_agent(self, settings: AgentSettings) -> AgentState:
+        address = f"agent:{settings.agent_id}"
+        state = AgentState(settings, CooldownClock(settings.interval_ms, self.now_ms))
+        ports = AgentPorts(self, self, lambda: 0.5, self._count)
+        self.states[settings.agent_id] = state
+        self.directory.addresses[settings.agent_id] = address
+        self._actors[address] = Agent(WorldContext(self, address), state, ports)
+        return state
+
+    def restart(self, agent_id: str) -> None:
+        """The behaviour dies and is rebuilt from its state, as a supervisor would."""
+        address = self.directory.addresses[agent_id]
+        old = self._actors[address]
+        assert isinstance(old, Agent)
+        context: Any = WorldContext(self, address)
+        self._actors[address] = Agent(context, self.states[agent_id], AgentPorts(self, self, lambda: 0.5, self._count))
+        self.settle()
+
+    def configure(self, settings: AgentSettings) -> None:
+        self.tell(f"agent:{settings.agent_id}", Configure(settings))
+        self.settle()
+
+    def pause(self, *, paused: bool) -> None:
+        for address in self.directory.addresses.values():
+            self.tell(address, Pause(paused))
+        self.settle()
+
+    def wake(self, session_key: str | None, source: str = "hook", intent: str = "immediate", **more: Any) -> None:
+        more.setdefault("reason", source)
+        self.tell("router", Wake(session_key, Source(source), Intent(intent), **more))
+        self.settle()
+
+    def notify(
+        self, session_key: str, text: str, source: str = "exec-event", intent: str | None = "event", **more: Any
+    ) -> None:
+        more.setdefault("reason", source)
+        urgency = None if intent is None else Intent(intent)
+        self.tell("router", Notice(session_key, text, Source(source), urgency, **more))
+        self.settle()
+
+    def end(self, outcome: Outcome | None = None, turn_id: int | None = None) -> TurnRequest:
+        """End a turn (the oldest unless one is named)."""
+        chosen = next(iter(self.active)) if turn_id is None else turn_id
+        address, request = self.active.pop(chosen)
+        self.tell(address, TurnEnded(chosen, request.session_key, outcome or Ran()))
+        self.settle()
+        return request
+
+    def settle(self) -> None:
+        """Let every message be handled."""
+        while self._inbox:
+            to, message = self._inbox.popleft()
+            self._actors[to].receive(message)
+
+    def advance(self, by_ms: int) -> None:
+        """Let time pass, timer by timer."""
+        end_ms = self.now_ms + by_ms
+        while self._timers and self._timers[0][0] <= end_ms:
+            at_ms, _, action = heapq.heappop(self._timers)
+            self.now_ms = at_ms
+            action()
+            self.settle()
+        self.now_ms = end_ms
+
+    def kinds(self, kind: DecisionKind) -> list[Decision]:
+        return [decision for decision in self.decisions if decision.kind is kind]
+
+    def _count(self, change: int) -> None:
+        self.outstanding += change
