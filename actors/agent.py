@@ -74,6 +74,14 @@ class Pause:
     paused: bool
 
 
+@final
+@define(eq=False)
+class Retire:
+    """Leave: take no more turns, let running ones end, report what was not seen, and stop."""
+
+    reason: str
+
+
 @define(eq=False)
 class AgentCounts:
     """The books of one agent since it was added. Accepted = presented + retained + dead, at every instant."""
@@ -97,6 +105,7 @@ class AgentState:
     counts: AgentCounts = Factory(AgentCounts)
     next_event_id: int = 1
     paused: bool = False
+    retired: str | None = None
     beat_ms: int | None = None
 
     @property
@@ -207,7 +216,7 @@ class Agent:
 
     def _advance(self, lane: Lane) -> None:
         """Do what the lane's state calls for: be served, wait for an instant, wait for a slot, be forgotten."""
-        if not lane.served and not self._state.paused:
+        if not lane.served and not self._state.paused and self._state.retired is None:
             earliest_ms = lane.wakes.earliest_ms()
             if earliest_ms is None:
                 pass
@@ -323,7 +332,12 @@ class Agent:
                 self._failed(lane, turn, wake, failed)
             case _:
                 assert_never(ended.outcome)
-        self._next_turn(lane)
+        if self._state.retired is None:
+            self._next_turn(lane)
+        else:
+            self._turns.release()
+            self._clear(lane, self._state.retired)
+            self._leave()
 
     def _ran(self, lane: Lane, turn: TurnRequest, wake: PendingWake, ran: Ran) -> None:
         self._settle_clock(turn, counts=True)
@@ -429,9 +443,9 @@ class Agent:
     def _on_slot_granted(self, granted: SlotGranted) -> None:
         lane = self._lane(granted.session_key)
         lane.waiting = False
-        if self._state.paused:
+        if self._state.paused or self._state.retired is not None:
             self._turns.release()
-            self._account(lane)
+            self._advance(lane)
         else:
             self._serve(lane)
 
@@ -468,6 +482,28 @@ class Agent:
         self._state.paused = pause.paused
         for lane in list(self._state.lanes.values()):
             self._advance(lane)
+
+    def _on_retire(self, retire: Retire) -> None:
+        self._state.retired = retire.reason
+        self._ctx.cancel_timer(_CADENCE)
+        for lane in list(self._state.lanes.values()):
+            if lane.turn is None:
+                self._clear(lane, retire.reason)
+        self._leave()
+
+    def _clear(self, lane: Lane, reason: str) -> None:
+        """Give a lane up: who waits is told, what was not seen is a dead letter."""
+        for wake in (*lane.batch, *lane.wakes.take_all()):
+            self._skip(lane, wake, Skipped(reason))
+        lane.batch = []
+        if lane.queue is not None:
+            self._bury(lane, lane.queue.drain(), reason)
+        self._account(lane)
+        self._forget_if_empty(lane)
+
+    def _leave(self) -> None:
+        if not any(lane.turn for lane in self._state.lanes.values()):
+            self._ctx.stop()
 
     # ---- bookkeeping
 
@@ -527,6 +563,7 @@ class Agent:
         CadenceDue: _on_cadence_due,
         Configure: _on_configure,
         Pause: _on_pause,
+        Retire: _on_retire,
     }
 
 

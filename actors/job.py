@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import enum
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from typing import final
 
@@ -105,7 +105,7 @@ class Job:
         return max((at for at in both if at is not None), default=None)
 
     @contextmanager
-    def watched(self, on_change: Callable[[], None]) -> Iterator[None]:
+    def watched(self, on_change: Callable[[], None]) -> Generator[None]:
         """Within the block, call ``on_change`` at every change of state and at every output."""
         self._watchers.append(on_change)
         self._listen()

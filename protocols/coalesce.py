@@ -222,6 +222,12 @@ class LaneWakes:
             self.blocked_until_ms = 0
         return _turns_of(task, scheduled, event)
 
+    def take_all(self) -> list[PendingWake]:
+        """Remove and return everything, ready or not."""
+        wakes = list(self)
+        self.task = self.scheduled = self.event = None
+        return wakes
+
 
 def _turns_of(task: PendingWake | None, scheduled: PendingWake | None, event: PendingWake | None) -> list[PendingWake]:
     if task is not None:

@@ -239,8 +239,7 @@ _MARKER: Final = re.compile(
 _SYSTEM_LINE: Final = re.compile(
     r"""
     ^ ( [\W_]*+ ) system (?: \s++ (?: message | prompt | override | command ) )?+ (?! [^\W_] )
-    (?! \ \(untrusted\): )
-    (?: [^\w:(] | _ )*+ (?: \( [^)]*+ \) (?: [^\w:(] | _ )*+ )*+ :
+    (?: \( [^()]*+ \) | [^\w:] | _ )*+ :
     """,
     re.IGNORECASE | re.VERBOSE,
 )
@@ -248,10 +247,15 @@ _SYSTEM_LINE: Final = re.compile(
 
 def _defused(line: str) -> str:
     plain = _plain(line)
-    # All brackets of the line: rounding only the marker's own could let the next ones around it make another.
-    rounded = plain.translate(_ROUNDED) if _MARKER.search(plain) else plain
-    defused = _SYSTEM_LINE.sub(r"\1System (untrusted):", rounded)
-    return line if defused == plain else unicodedata.normalize("NFC", defused)
+    labelled = _labelled(plain)
+    if labelled == plain and not _MARKER.search(plain):
+        return line
+    # All brackets, as with one pair gone the next can make a marker; and once they are round, a label.
+    return unicodedata.normalize("NFC", _labelled(labelled.translate(_ROUNDED)))
+
+
+def _labelled(line: str) -> str:
+    return _SYSTEM_LINE.sub(r"\1System (untrusted):", line)
 
 
 def _plain(line: str) -> str:

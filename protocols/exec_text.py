@@ -179,34 +179,21 @@ def _has_no_answer(said: str | None) -> bool:
     )
 
 
-# Acknowledgements of a heartbeat: the token at either end, within markup, and nothing beside it.
+# Acknowledgements of a heartbeat: the token, perhaps more than once, perhaps in markup, and nothing beside it.
 
 
 def _only_acknowledges(trimmed: str) -> bool:
     if HEARTBEAT_ACK not in trimmed:
         return False
-    rest = _without_ack(trimmed)
-    return not (rest or _without_ack(_without_markup(trimmed)) != "")
+    if _ACKS.fullmatch(trimmed):
+        return True
+    said_beside_it = trimmed.startswith(HEARTBEAT_ACK) or _ends_in_ack(trimmed)
+    return not said_beside_it and _ACKS.fullmatch(es_trim(_without_markup(trimmed))) is not None
 
 
-def _without_ack(text: str) -> str | None:
-    """What is left when the token is taken off both ends, as often as it is there; ``None`` if it is not."""
-    trimmed = es_trim(text)
-    rest = _ACKS.sub("", trimmed, count=1)
-    end, tail = len(rest), ""
-    while (at := rest.rfind(HEARTBEAT_ACK, max(0, end - _ACK_REACH), end)) >= 0:
-        after = rest[at + len(HEARTBEAT_ACK) : end] + tail
-        if utf16_len(after) > _ACK_TAIL_UNITS_MAX or _WORD.search(after):
-            break
-        tail = es_trim(after)
-        end = _end_before_whitespace(rest, at)
-    return None if len(rest) == len(trimmed) and end == len(rest) else rest[:end] + tail
-
-
-def _end_before_whitespace(text: str, end: int) -> int:
-    while end and text[end - 1] in ES_WHITESPACE:
-        end -= 1
-    return end
+def _ends_in_ack(trimmed: str) -> bool:
+    after = trimmed.rpartition(HEARTBEAT_ACK)[2]
+    return utf16_len(after) <= _ACK_TAIL_UNITS_MAX and not _WORD.search(after)
 
 
 def _without_markup(text: str) -> str:
@@ -217,7 +204,6 @@ def _without_markup(text: str) -> str:
 
 _ACK_TAIL_UNITS_MAX: Final = 4
 """How much punctuation may follow the token, in UTF-16 code units."""
-_ACK_REACH: Final = len(HEARTBEAT_ACK) + _ACK_TAIL_UNITS_MAX
 
 _S: Final = f"[{ES_WHITESPACE}]"
 _ASCII_CASE: Final = re.ASCII | re.IGNORECASE
@@ -233,7 +219,7 @@ _COMPLETION: Final = _pattern(
 )
 _NODE_COMPLETION: Final = _pattern(r"exec finished(?::|~*\()")
 _ACK_START: Final = _pattern(r"heartbeat_ok(?![a-z0-9_])")
-_ACKS: Final = re.compile(rf"\A(?:{HEARTBEAT_ACK}{_S}*)+")
+_ACKS: Final = re.compile(rf"(?:{HEARTBEAT_ACK}{_S}*)+")
 _WORD: Final = _pattern(r"[a-z0-9_]")
 _TAG: Final = _pattern(r"<[^>]*>")
 _NBSP: Final = _pattern(r"&nbsp;")

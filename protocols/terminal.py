@@ -1,4 +1,4 @@
-"""Makes terminal output readable: control sequences out, the rest of the controls visible.
+r"""Makes terminal output readable: control sequences out, the rest of the controls visible.
 
 A parser in the manner of Paul Williams' DEC state machine, reduced to what must be recognised to be dropped: CSI
 sequences, the string sequences (OSC, DCS, SOS, PM, APC) with their terminator, and two-character escapes with their

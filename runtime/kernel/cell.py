@@ -5,7 +5,8 @@ two records that are made when first needed: :class:`~.incarnation.Incarnation` 
 :class:`Book` remembers across restarts.
 
 ``scheduled`` means that somebody will come back to the cell: the dispatcher's ready-queue, the running turn, or the
-alarm that ends a backoff. Whoever makes work for a cell that is not scheduled puts it into the ready-queue.
+alarm that ends a backoff. Whoever makes work for a cell that is not scheduled puts it into the ready-queue. ``queued``
+means that it stands in the ready-queue, which it does once at most.
 """
 
 from __future__ import annotations
@@ -94,6 +95,7 @@ class Cell(Sender):
     state: State = State.DORMANT
     closing: Closing | None = None
     scheduled: bool = False
+    queued: bool = False
     ticks: int = 0
     handled: int = 0
     queue: Queue | None = None

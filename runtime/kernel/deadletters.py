@@ -62,6 +62,7 @@ class DeadLetters:
     observer: Callable[[DeadLetter], None] | None = None
     ring: deque[DeadLetter] = field(factory=lambda: deque[DeadLetter](maxlen=RING_MAX))
     counts: Counter[DeadReason] = field(factory=Counter[DeadReason])
+    _drained: list[DeadLetter] | None = None
     _window_ms: int = -LOG_WINDOW_MS
     _logged: int = 0
     _held_back: int = 0
@@ -70,6 +71,8 @@ class DeadLetters:
         """Count, keep, and log unless there were too many just now."""
         self.counts[letter.reason] += 1
         self.ring.append(letter)
+        if self._drained is not None and letter.reason is DeadReason.DRAINED:
+            self._drained.append(letter)
         if self.observer is not None:
             self.observer(letter)
         if letter.at_ms - self._window_ms >= LOG_WINDOW_MS:
@@ -79,6 +82,12 @@ class DeadLetters:
             self._log(letter)
         else:
             self._held_back += 1
+
+    def collect_drained(self) -> list[DeadLetter]:
+        """From the first call on, the letters that a drain leaves behind, all of them."""
+        if self._drained is None:
+            self._drained = []
+        return self._drained
 
     def _open_window(self, now_ms: int) -> None:
         if self._held_back:

@@ -6,13 +6,13 @@ import enum
 from collections.abc import Callable, Hashable
 from typing import Any, Final, final
 
-from attrs import field, frozen
+from attrs import Factory, field, frozen
 
 from ...actors.port import Context, Receiver
 from ...protocols.errors import InvalidInputError
 from ...protocols.restart import RestartSpec
 
-Factory = Callable[[Context], Receiver[Any]]
+BehaviourFactory = Callable[[Context], Receiver[Any]]
 """Makes the behaviour of one actor; called at activation and again at every restart."""
 
 
@@ -76,15 +76,11 @@ class ActorSpec:
     """
 
     kind: str
-    factory: Factory
+    factory: BehaviourFactory
     mailbox: MailboxSpec = field(factory=MailboxSpec)
     restart: RestartSpec = field(factory=RestartSpec)
     passivate_after_ms: int | None = None
-    room: int = field(init=False)
-
-    @room.default
-    def _room(self) -> int:
-        return self.mailbox.room
+    room: int = field(init=False, default=Factory(lambda self: self.mailbox.room, takes_self=True))
 
     def __attrs_post_init__(self) -> None:
         if self.passivate_after_ms is not None and self.passivate_after_ms < 1:

@@ -43,6 +43,7 @@ class Turn:
     cell: Cell
     message: Any
     sender: Sender
+    control: bool
     coroutine: Coroutine[Any, Any, Any]
     started_ms: int
     scope: trio.CancelScope = field(factory=trio.CancelScope)
@@ -55,8 +56,8 @@ class Turn:
         self.scope.cancel(reason=why)
 
 
-def start(cell: Cell, message: Any, sender: Sender, result: object) -> None:
-    """Run what ``receive`` returned as a turn.
+def start(cell: Cell, message: Any, sender: Sender, result: object, *, control: bool) -> bool:
+    """Run what ``receive`` returned as a turn. False when no turns begin any more; the message is a dead letter then.
 
     Raises:
         TypeError: It was no coroutine.
@@ -67,20 +68,21 @@ def start(cell: Cell, message: Any, sender: Sender, result: object) -> None:
     if not kernel.turns_allowed:
         result.close()
         kernel.bury(cell, message, sender, DeadReason.DRAINED)
-        kernel.resume(cell)
-        return
-    turn = Turn(cell, message, sender, result, kernel.clock.now_ms())
+        return False
+    turn = Turn(cell, message, sender, control, result, kernel.clock.now_ms())
     lifecycle.enter_turn(cell, turn)
     kernel.observe(Edge.TURN_STARTED, cell.address, message)
     contextvars.Context().run(_spawn, turn)
+    return True
 
 
 def _spawn(turn: Turn) -> None:
     CURRENT.set(turn)
-    turn.cell.kernel.nursery.start_soon(_run, turn, name=turn.cell.address)
+    turn.cell.kernel.nursery.start_soon(run_turn, turn, name=turn.cell.address)
 
 
-async def _run(turn: Turn) -> None:
+async def run_turn(turn: Turn) -> None:
+    """The task of a turn."""
     try:
         with turn.scope:
             await turn.coroutine

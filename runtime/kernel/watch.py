@@ -53,6 +53,8 @@ def announce(ended: Cell) -> None:
         return
     news = obituary(ended)
     watchers, book.watchers = book.watchers, {}
+    if ended.kernel.closed:
+        return
     for cell in watchers:
         if cell.life is not None and cell.life.watching is not None:
             cell.life.watching.pop(ended, None)
@@ -75,7 +77,5 @@ def _part(watcher: Incarnation, watched: Cell) -> None:
 def _forget_news(cell: Cell, address: str) -> None:
     if cell.control:
         cell.control = deque(
-            entry
-            for entry in cell.control
-            if not (isinstance(entry[0], Terminated) and entry[0].address == address)
+            entry for entry in cell.control if not (isinstance(entry[0], Terminated) and entry[0].address == address)
         )

@@ -16,7 +16,6 @@ from typing import final
 from attrs import define
 
 
-
 @final
 @define(eq=False)
 class Cgroup:

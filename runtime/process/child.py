@@ -12,23 +12,22 @@ is noted beside the result and never replaces it (openclaw#140594).
 
 from __future__ import annotations
 
+import math
 import os
 import signal
-import tempfile
 from collections.abc import Callable
 from typing import Final, final
 
 import trio
+from attrs import evolve
 
 from ...actors.exec_port import JobExited, JobStarted
 from ...actors.job import Job
 from ...protocols.exec import Exit, ExitReason
-from .drain import Drain, Feed
-from .follow import Follow
 from .host import ProcessHost
 from .procfs import Proc
 from .spawn import Spawned, spawn
-from .spill import Spill
+from .streams import ChildStreams
 from .tree import MARKER, Tree
 
 LEFTOVER_GRACE: Final = 0.25
@@ -37,34 +36,31 @@ LEFTOVER_GRACE: Final = 0.25
 KILL_PATIENCE: Final = 3.0
 """How long a tree may take to disappear after SIGKILL before that is called uncertain, in seconds."""
 
-OUTPUT_PATIENCE: Final = 0.1
-"""How long the end of the output is waited for once the tree is gone, in seconds."""
-
 CGROUP_AFTER: Final = 0.1
-"""A child that lives longer than this, in seconds, is moved into a control group."""
+"""A child that lives longer than this, in seconds, is moved into a control group with all that is below it."""
 
+_GLANCES: Final = 3
 _LOOK_FIRST: Final = 0.001
 _LOOK_MAX: Final = 0.02
 _SHOWN_PIDS_MAX: Final = 5
+_MOVE_ROUNDS_MAX: Final = 10
 
 
 @final
 class Child:
     """One child and its keeper. Made by the shell, which runs :meth:`run` in its nursery."""
 
-    def __init__(self, job: Job, host: ProcessHost, deliver: Callable[[object], None]) -> None:
+    def __init__(self, job: Job, host: ProcessHost, deliver: Callable[[JobStarted | JobExited], None]) -> None:
         self._job = job
         self._host = host
         self._deliver = deliver
         self._tree = Tree(host.new_token())
+        self._streams = ChildStreams(job, host)
         self._waiting = trio.CancelScope()
         self._stop_reason: ExitReason | None = None
-        self._grace = 0.0
+        self._grace = math.inf
         self._began = trio.current_time()
         self._problems: list[str] = []
-        self._drains: list[Drain] = []
-        self._feed: Feed | None = None
-        self._spill: Spill | None = None
 
     @property
     def is_detached(self) -> bool:
@@ -72,18 +68,16 @@ class Child:
         return self._job.spec.detach
 
     def stop(self, reason: ExitReason, grace: float) -> None:
-        """Order its end; synchronous. The first reason counts, the shortest grace, in seconds, too."""
+        """Order its end; synchronous. The first reason counts, and the shortest grace, in seconds."""
         if self._stop_reason is None:
             self._stop_reason = reason
+        if grace < self._grace:
             self._grace = grace
-            self._waiting.cancel()
-        elif grace < self._grace:
-            self._grace = grace
-            self._waiting.cancel()
+            self._waiting.cancel(reason="the child is to end")
 
     async def run(self) -> None:
         """Live the whole life, and tell its exit."""
-        result = Exit(ExitReason.SPAWN_ERROR, detail="the keeper of the child failed")
+        result = Exit(ExitReason.SPAWN_ERROR, detail="its keeper failed")
         try:
             with trio.CancelScope(shield=True):
                 result = await self._live()
@@ -92,7 +86,7 @@ class Child:
 
     async def _live(self) -> Exit:
         if self._stop_reason is not None:
-            return self._exit(self._stop_reason, detail="ended before it was started")
+            return self._exit(self._stop_reason, None)
         self._host.orphans.add(self._tree)
         try:
             spawned = await self._spawn()
@@ -103,21 +97,177 @@ class Child:
             return await self._supervise(spawned)
         finally:
             os.close(spawned.pidfd)
-            spawned.streams.close()
+            self._streams.close(keep_file=self._stop_reason is ExitReason.LEFT_RUNNING)
 
     async def _spawn(self) -> Spawned:
-        spec = self._job.spec
-        env = dict(os.environ if spec.env is None else spec.env)
-        env[MARKER] = self._tree.token
-        output_file = None
+        base = self._host.environ if self._job.spec.env is None else self._job.spec.env
+        env = {**base, MARKER: self._tree.token}
         try:
-            if spec.detach:
-                output_file = self._follow_file()
-            elif spec.spill_path is not None:
-                self._spill = Spill(spec.spill_path, spec.spill_max_bytes)
-            spawned = await spawn(spec, env, self._host.limiter, output_file=output_file)
+            output_file = self._streams.open_file()
+            spawned = await spawn(self._job.spec, env, self._host.limiter, output_file=output_file)
         except OSError:
-            self._close_files()
+            self._streams.close(keep_file=False)
             raise
         self._tree.root_pid = spawned.popen.pid
+        self._streams.start(spawned.streams)
         return spawned
+
+    def _not_spawned(self, error: OSError) -> Exit:
+        detail = f"cannot be started: {error}"
+        self._job.output.append(detail.encode(), self._host.now_ms())
+        return self._exit(ExitReason.SPAWN_ERROR, None, detail)
+
+    async def _supervise(self, spawned: Spawned) -> Exit:
+        self._deliver(JobStarted(self._job.id, spawned.popen.pid))
+        ordered = await self._wait_end_or_order(spawned.pidfd)
+        if ordered is ExitReason.LEFT_RUNNING:
+            spawned.popen.returncode = 0  # nobody reaps it any more; without this its destructor complains
+            return self._exit(ordered, None, f"left running as process {spawned.popen.pid}")
+        if ordered is not None and not _has_ended(spawned.pidfd):
+            await self._end_root(spawned.pidfd)
+        returncode = spawned.popen.poll()
+        result = self._exit(ordered, returncode)
+        if returncode is None:
+            self._problems.append(f"process {spawned.popen.pid} is still there after SIGKILL")
+            spawned.popen.returncode = -signal.SIGKILL
+        else:
+            self._tree.root_reaped()
+            await self._clear_tree()
+        await self._streams.stop()
+        return self._with_problems(result)
+
+    # The root
+
+    async def _wait_end_or_order(self, pidfd: int) -> ExitReason | None:
+        """Wait for the root to end, or for the order to end it, whose reason is returned."""
+        streams = self._streams
+        if not streams.is_single:
+            streams.run_readers()
+        with trio.move_on_after(CGROUP_AFTER) as self._waiting:
+            if streams.is_single:
+                await streams.read_inline()
+            await _wait_ended(pidfd)
+            return None
+        if streams.is_single:
+            streams.run_readers()
+        ended = False
+        if self._stop_reason is None and not _has_ended(pidfd):
+            await self._enter_cgroup()
+        while self._stop_reason is None and not ended:
+            ended = await self._wait_readable(pidfd, math.inf)
+        return self._stop_reason
+
+    async def _wait_readable(self, pidfd: int, seconds: float) -> bool:
+        """Wait for the end of the root; false when an order or the time came first."""
+        with trio.move_on_after(seconds) as self._waiting:
+            await trio.lowlevel.wait_readable(pidfd)
+            return True
+        return False
+
+    async def _enter_cgroup(self) -> None:
+        group = self._host.make_cgroup(self._tree.token)
+        if group is None:
+            return
+        self._tree.cgroup = group
+        moved: set[int] = set()
+        for _ in range(_MOVE_ROUNDS_MAX):  # what forks meanwhile is caught in the next round
+            procs = self._host.procs_since(trio.current_time())
+            outside = {proc.pid for proc in self._tree.members(procs)} - moved - set(group.pids())
+            if not outside:
+                return
+            await trio.to_thread.run_sync(lambda pids: [group.add(pid) for pid in pids], outside)
+            moved |= outside
+
+    async def _end_root(self, pidfd: int) -> None:
+        """SIGTERM, grace, SIGKILL. A later order may shorten the grace."""
+        began = trio.current_time()
+        self._signal(signal.SIGTERM)
+        ended = False
+        while not ended and (left := began + self._grace - trio.current_time()) > 0:
+            ended = await self._wait_readable(pidfd, left)
+        if not ended:
+            self._signal(signal.SIGKILL)
+            with trio.move_on_after(KILL_PATIENCE):
+                await trio.lowlevel.wait_readable(pidfd)
+
+    def _signal(self, number: signal.Signals) -> None:
+        self._host.orphans.look()
+        self._tree.signal_all(number, self._tree.members(self._host.procs_since(trio.current_time() - 0.01)))
+
+    # What the root leaves behind
+
+    async def _clear_tree(self) -> None:
+        members = self._look()
+        if members and self.is_detached and self._stop_reason is None:
+            return  # what it left behind was to stay; its orphans are still expected
+        if members:
+            self._tree.signal_all(signal.SIGTERM, members)
+            members = await self._wait_gone(min(self._grace, LEFTOVER_GRACE), kill=False)
+        if members:
+            members = await self._wait_gone(KILL_PATIENCE, kill=True)
+        if members:
+            pids = ", ".join(str(proc.pid) for proc in members[:_SHOWN_PIDS_MAX])
+            self._problems.append(f"{len(members)} processes of its tree are still there after SIGKILL: {pids}")
+            return
+        self._host.orphans.remove(self._tree)
+
+    async def _wait_gone(self, seconds: float, *, kill: bool) -> list[Proc]:
+        deadline = trio.current_time() + seconds
+        interval = _LOOK_FIRST
+        while True:
+            members = self._look()
+            if not members or trio.current_time() >= deadline:
+                return members
+            if kill:
+                self._tree.signal_all(signal.SIGKILL, members)
+            await trio.sleep(interval)
+            interval = min(2 * interval, _LOOK_MAX)
+
+    def _look(self) -> list[Proc]:
+        """Who is left. In the usual case nobody, which two system calls tell."""
+        self._host.orphans.look()
+        tree = self._tree
+        if tree.group_gone and not tree.adopted and (tree.cgroup is None or tree.cgroup.remove()):
+            return []
+        members = tree.members(self._host.procs_since(trio.current_time()))
+        if not members and tree.cgroup is not None:
+            tree.cgroup.remove()
+        return members
+
+    # The result
+
+    def _exit(self, reason: ExitReason | None, returncode: int | None, detail: str = "") -> Exit:
+        killed = returncode is not None and returncode < 0
+        if reason is None:
+            reason = ExitReason.SIGNAL if killed else ExitReason.EXIT
+        return Exit(
+            reason=reason,
+            exit_code=None if killed else returncode,
+            exit_signal=_signal_name(-returncode) if returncode is not None and killed else None,
+            duration_ms=round((trio.current_time() - self._began) * 1000),
+            detail=detail,
+        )
+
+    def _with_problems(self, result: Exit) -> Exit:
+        problems = self._problems + self._streams.problems
+        return evolve(result, cleanup_failure="; ".join(problems)) if problems else result
+
+
+async def _wait_ended(pidfd: int) -> None:
+    """Wait for the end of a process that has probably just closed its output, so look twice before settling to wait."""
+    for _ in range(_GLANCES):
+        if _has_ended(pidfd):
+            return
+        await trio.lowlevel.checkpoint()
+    await trio.lowlevel.wait_readable(pidfd)
+
+
+def _has_ended(pidfd: int) -> bool:
+    return os.waitid(os.P_PIDFD, pidfd, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
+
+
+def _signal_name(number: int) -> str:
+    try:
+        return signal.Signals(number).name
+    except ValueError:  # a real-time signal
+        return f"SIG{number}"

@@ -13,16 +13,12 @@ import struct
 import subprocess
 import termios
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from typing import Final, final
 
 import trio
 from attrs import define, field
 
 from ...protocols.exec import SHELL, ExecSpec
-
-PIPE_BYTES: Final = 262_144
-"""How far a child may be ahead of us. With the kernel's own 64 KiB it waits for us four times as often."""
 
 TERMINAL_SIZE: Final = (30, 120)
 """Rows and columns of a terminal, as OpenClaw has them."""
@@ -124,8 +120,6 @@ def _open_streams(spec: ExecSpec, streams: Streams, output_file: int | None) -> 
 def _output_pipe(streams: Streams) -> tuple[int, int]:
     read_end, write_end = os.pipe2(os.O_CLOEXEC)
     os.set_blocking(read_end, False)
-    with suppress(OSError):  # beyond the user's share of pipe memory the kernel's own size has to do
-        fcntl.fcntl(read_end, fcntl.F_SETPIPE_SZ, PIPE_BYTES)
     return read_end, streams.for_child(write_end)
 
 
@@ -142,9 +136,7 @@ def _popen(
     argv: Sequence[str], cwd: str | os.PathLike[str] | None, env: Mapping[str, str], ends: _Ends
 ) -> tuple[subprocess.Popen[bytes], int]:
     stdin, stdout, stderr = ends
-    popen = subprocess.Popen(
-        argv, cwd=cwd, env=env, stdin=stdin, stdout=stdout, stderr=stderr, start_new_session=True
-    )
+    popen = subprocess.Popen(argv, cwd=cwd, env=env, stdin=stdin, stdout=stdout, stderr=stderr, start_new_session=True)
     try:
         return popen, os.pidfd_open(popen.pid)
     except OSError:  # out of descriptors: without a handle on its end we cannot keep it

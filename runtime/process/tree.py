@@ -8,7 +8,7 @@ told from a stranger's child, and strangers are never signalled and never reaped
 Numbers are used again. While the root is not reaped, its number, and with it the number of its group and session, cannot
 be, so the group is signalled as a whole. Once it is reaped, the group's number stays taken as long as somebody is in it;
 that is asked in the same breath (:meth:`Tree.root_reaped`), and afterwards each process is signalled by itself, checked
-by its start time (:mod:`.procfs`).
+by its start time (:mod:`.procfs`). A group that is empty then is never looked for again.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from typing import Final, final
 from attrs import define, field
 
 from .cgroup import Cgroup
-from .procfs import Proc, all_procs, environ_has, own_children, read_proc, send_signal
+from .procfs import OwnChildren, Proc, environ_has, read_proc, send_signal
 
 MARKER: Final = "WAKEWARD_JOB"
 """The environment variable that names the job to which a process belongs."""
@@ -71,32 +71,20 @@ class Tree:
                 denied.append(proc)
         return denied
 
-    def members(self) -> list[Proc]:
-        """Who of the tree is alive, from one look at all processes. The root counts only while it is not reaped."""
-        procs = all_procs()
+    def members(self, procs: list[Proc]) -> list[Proc]:
+        """Who of the tree is alive, among all processes at one instant."""
         own = set(self.cgroup.pids()) if self.cgroup is not None else set[int]()
         found = {proc.pid: proc for proc in procs if self._belongs(proc) or proc.pid in own}
-        children: dict[int, list[Proc]] = {}
-        for proc in procs:
-            children.setdefault(proc.ppid, []).append(proc)
-        pending = list(found)
-        while pending:
-            for child in children.get(pending.pop(), ()):
-                if child.pid not in found:
-                    found[child.pid] = child
-                    pending.append(child.pid)
+        _add_descendants(found, procs)
         return [proc for proc in found.values() if not proc.is_dead]
 
     def _belongs(self, proc: Proc) -> bool:
-        if self.root_pid is not None and not self.reaped and proc.pid == self.root_pid:
-            return True
         known = self.adopted.get(proc.pid)
         if known is not None and known.start_ticks == proc.start_ticks:
             return True
-        return not (self.group_gone and self.reaped and not self.adopted) and self.root_pid in {
-            proc.pgrp if not self.group_gone else -1,
-            proc.session,
-        }
+        if self.root_pid is None or self.group_gone:
+            return False
+        return self.root_pid in {proc.pid, proc.pgrp, proc.session}
 
 
 @final
@@ -106,6 +94,7 @@ class Orphans:
     def __init__(self) -> None:
         self._trees: dict[str, Tree] = {}
         self._foreign: dict[int, int] = {}
+        self._children = OwnChildren()
 
     def add(self, tree: Tree) -> None:
         """Expect orphans of this tree."""
@@ -115,6 +104,10 @@ class Orphans:
         """Expect no more of this tree."""
         self._trees.pop(tree.token, None)
 
+    def close(self) -> None:
+        """Look no more."""
+        self._children.close()
+
     @property
     def expects_any(self) -> bool:
         """Whether there is a tree to expect orphans of."""
@@ -122,7 +115,9 @@ class Orphans:
 
     def look(self) -> None:
         """Find out to whom new orphans belong, and reap those that are dead."""
-        listed = own_children()
+        listed = self._children.read()
+        if not listed:
+            return
         roots = {tree.root_pid for tree in self._trees.values()}
         self._foreign = {pid: start for pid, start in self._foreign.items() if pid in listed}
         for pid in listed - roots:
@@ -151,13 +146,25 @@ class Orphans:
                 del tree.adopted[pid]
 
 
+def _add_descendants(found: dict[int, Proc], procs: list[Proc]) -> None:
+    children: dict[int, list[Proc]] = {}
+    for proc in procs:
+        children.setdefault(proc.ppid, []).append(proc)
+    pending = list(found)
+    while pending:
+        for child in children.get(pending.pop(), ()):
+            if child.pid not in found:
+                found[child.pid] = child
+                pending.append(child.pid)
+
+
 def _is_of(proc: Proc, tree: Tree) -> bool:
     if tree.root_pid is None or proc.pid == tree.root_pid:
         return False
     known = tree.adopted.get(proc.pid)
     if known is not None:
         return known.start_ticks == proc.start_ticks
-    if proc.session == tree.root_pid or (proc.pgrp == tree.root_pid and not tree.group_gone):
+    if not tree.group_gone and tree.root_pid in {proc.session, proc.pgrp}:
         return True
     if tree.cgroup is not None and tree.cgroup.holds(proc.pid):
         return True

@@ -212,6 +212,7 @@ def test_the_context_outlives_a_drop() -> None:
     owner = small(1, Overflow.DROP_OLDEST)
     owner.take("a", "k")
     owner.take("b")
+    owner.queue.consume([])
     assert owner.queue.last_context_key == "k"
     owner.queue.consume([99])
     assert owner.queue.last_context_key is None

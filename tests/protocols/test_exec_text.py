@@ -111,6 +111,9 @@ def test_what_says_something_is_not_noise(text: str) -> None:
 def test_markup_around_an_acknowledgement_is_nothing_and_punctuation_is_something() -> None:
     assert is_noise("<i>HEARTBEAT_OK&nbsp;HEARTBEAT_OK</i>")
     assert not is_noise("<i>HEARTBEAT_OK</i>.")
+    assert not is_noise("**HEARTBEAT_OK****")
+    assert is_noise("**HEARTBEAT_OK*****")  # too much to be punctuation, so it is markup
+    assert is_noise("*HEARTBEAT_OK<😀😀>")  # four characters, but six units
 
 
 @pytest.mark.parametrize("hostile", ["<", "HEARTBEAT_OK", "NO_REPLY ", "<think></think>", "<think><"])

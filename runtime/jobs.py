@@ -1,0 +1,329 @@
+"""Handles on jobs: how a turn or a host starts children, looks after them and ends them.
+
+A job belongs to an agent; handles are made for its owner only. A handle acts on the job's record directly where that is
+harmless (its output is read, its input is queued), and by a message to the supervisor where the job's state changes.
+
+Whoever is shown an exit has seen it: a poll that returns one, or :meth:`JobHandle.wait_exit`, settles the exit's notice in the
+same synchronous step in which it decides to return. There is no await in between, so cancellation cannot lose an exit
+nor announce it twice.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Generator, Mapping
+from contextlib import contextmanager
+from typing import Final, final
+
+import trio
+from attrs import frozen
+
+from ..actors.exec_port import ExitSeen, KillJob, NoticeReleased, StartJob
+from ..actors.job import Contract, Job, JobState, NoticeState
+from ..actors.job_registry import SUPERVISOR_ADDRESS, JobRegistry
+from ..protocols.env_guard import check_overrides, sanitize_env
+from ..protocols.errors import HostClosedError
+from ..protocols.exec import DEFAULT_YIELD_AFTER_MS, ExecSpec, Exit
+from ..protocols.keys import encode_keys, encode_paste
+from ..protocols.output import LogPage, NewOutput, OutputReader, page_lines
+from ..protocols.receipt import ACCEPTED, Receipt, Refusal
+
+Tell = Callable[[str, object], Receipt]
+
+POLL_WAIT_MAX: Final = 120.0
+"""How long a poll waits at most, in seconds."""
+
+
+def child_environment(overrides: Mapping[str, str] | None = None) -> dict[str, str]:
+    """The environment for a child: the host's, as far as it may be inherited, then the overrides.
+
+    Raises:
+        InvalidInputError: An override is refused. The message names the variable.
+    """
+    check_overrides(overrides)
+    return dict(sanitize_env(os.environ, overrides).env)
+
+
+@final
+class Jobs:
+    """All jobs of a host, seen by whoever may start and look up jobs for an agent."""
+
+    def __init__(self, registry: JobRegistry, tell: Tell, now_ms: Callable[[], int]) -> None:
+        """Args: ``tell`` sends to an address; it is synchronous and works while cancelled."""
+        self._registry = registry
+        self._tell = tell
+        self._now_ms = now_ms
+
+    def start(self, spec: ExecSpec, contract: Contract, *, backgrounded: bool = True) -> JobHandle:
+        """Start a child and return at once. Its exit is announced unless somebody has been shown it before.
+
+        Args:
+            spec: What to run.
+            contract: Whose it is, and how its exit is told. A snapshot.
+            backgrounded: Whether the exit is announced at all: false while a caller waits for it.
+
+        Raises:
+            InvalidSessionKeyError: The contract's session has no queue.
+            TooManyJobsError: The agent has too many live children.
+            HostClosedError: The host takes no more work.
+        """
+        job = self._registry.admit(spec, contract, self._now_ms(), backgrounded=backgrounded)
+        receipt = self._tell(SUPERVISOR_ADDRESS, StartJob(job))
+        if not receipt:
+            self._registry.discard(job)
+            raise HostClosedError(f"exec {spec.title!r} for agent {contract.agent_id!r}: {receipt.detail or 'refused'}")
+        return JobHandle(job, self._registry, self._tell, self._now_ms)
+
+    async def run(
+        self, spec: ExecSpec, contract: Contract, *, yield_after_ms: int | None = DEFAULT_YIELD_AFTER_MS
+    ) -> JobHandle:
+        """Start a child and wait for it, but not for ever.
+
+        Args:
+            spec: What to run.
+            contract: Whose it is, and how its exit is told.
+            yield_after_ms: After so long it goes on in the background; 0 at once, ``None`` never.
+
+        Returns:
+            A handle. Its ``exit`` is set when the child ended in time.
+
+        Raises:
+            The same as :meth:`start`.
+
+        Cancellation: a child that is still waited for is ended, silently.
+        """
+        handle = self.start(spec, contract, backgrounded=yield_after_ms == 0)
+        if yield_after_ms == 0:
+            await trio.lowlevel.checkpoint()
+        else:
+            await handle.wait_foreground(yield_after_ms)
+        return handle
+
+    def get(self, agent_id: str, job_id: str) -> JobHandle:
+        """The owner's job.
+
+        Raises:
+            UnknownJobError: There is none.
+        """
+        return self._handle(self._registry.find(agent_id, job_id))
+
+    def list(self, agent_id: str) -> list[JobHandle]:
+        """The owner's jobs, the newest first: those that run, and those that ended and are kept."""
+        return [self._handle(job) for job in self._registry.jobs_of(agent_id)]
+
+    def _handle(self, job: Job) -> JobHandle:
+        return JobHandle(job, self._registry, self._tell, self._now_ms)
+
+
+@final
+@frozen
+class Poll:
+    """What a poll shows.
+
+    Attributes:
+        output: What is new since the handle's last poll.
+        errors: The same of stderr, where it is kept apart.
+        exit: Set when the job has ended.
+        silent_ms: How long it has said nothing.
+        takes_input: Whether something can be written to it; if it is silent, it may be waiting for that.
+    """
+
+    output: NewOutput
+    errors: NewOutput | None
+    exit: Exit | None
+    silent_ms: int
+    takes_input: bool
+
+
+@final
+class JobHandle:
+    """One job in its owner's hands. Each handle polls for itself: what is new to one may be old to another."""
+
+    def __init__(self, job: Job, registry: JobRegistry, tell: Tell, now_ms: Callable[[], int]) -> None:
+        self._job = job
+        self._registry = registry
+        self._tell = tell
+        self._now_ms = now_ms
+        self._output = OutputReader(job.output)
+        self._errors = OutputReader(job.errors) if job.errors is not None else None
+
+    @property
+    def id(self) -> str:
+        """Its name, such as ``amber-reef``."""
+        return self._job.id
+
+    @property
+    def spec(self) -> ExecSpec:
+        """What was to be run."""
+        return self._job.spec
+
+    @property
+    def pid(self) -> int | None:
+        """The child's process id, once it has one."""
+        return self._job.pid
+
+    @property
+    def state(self) -> JobState:
+        """Where it is."""
+        return self._job.state
+
+    @property
+    def is_backgrounded(self) -> bool:
+        """Whether nobody waits for it."""
+        return self._job.backgrounded
+
+    @property
+    def exit(self) -> Exit | None:
+        """How it ended, if it has. Looking here does not count as having been shown it."""
+        return self._job.exit
+
+    async def poll(self, wait: float = 0) -> Poll:
+        """What is new. With ``wait``, wait up to so many seconds for output or for the exit.
+
+        A poll that shows the exit consumes its notice.
+
+        Cancellation: nothing has been shown, nothing is consumed.
+        """
+        with self._waiting() as changed, trio.move_on_after(min(wait, POLL_WAIT_MAX)):
+            while not self._has_news and self._job.exit is None:
+                await changed.wait_next()
+            return self._show()
+        await trio.lowlevel.checkpoint_if_cancelled()
+        return self._show()
+
+    async def wait_exit(self) -> Exit:
+        """Wait until the job has ended. Its caller is shown the exit, so it is not announced.
+
+        Cancellation: the exit will be announced.
+        """
+        with self._waiting() as changed:
+            await trio.lowlevel.checkpoint_if_cancelled()
+            while self._job.exit is None:
+                await changed.wait_next()
+            return self._observe(self._job.exit)
+
+    async def wait_foreground(self, yield_after_ms: int | None) -> None:
+        """Wait for the exit as the caller that started it; after ``yield_after_ms`` let it go to the background.
+
+        Cancellation: the child is ended, silently.
+        """
+        try:
+            with self._waiting() as changed, trio.move_on_after(_seconds(yield_after_ms)):
+                while self._job.exit is None:
+                    await changed.wait_next()
+        except BaseException:
+            self.kill()
+            raise
+        if self._job.exit is None:
+            self._job.backgrounded = True
+        else:
+            self._observe(self._job.exit)
+
+    def log(self, *, offset: int | None = None, limit: int | None = None) -> LogPage:
+        """Lines of the kept output: ``limit`` from ``offset`` on, without an offset the last ones."""
+        return page_lines(self.text(), offset=offset, limit=limit)
+
+    def text(self) -> str:
+        """All of the output that is kept, fit to be read."""
+        return self._job.output.text()
+
+    def error_text(self) -> str:
+        """The same of stderr, where it is kept apart; else empty."""
+        return self._job.errors.text() if self._job.errors is not None else ""
+
+    def write(self, data: str | bytes, *, eof: bool = False) -> Receipt:
+        """Queue something for the child to read, and close its input after it with ``eof``.
+
+        Refused when its input is closed, or when too much waits for it already.
+        """
+        if self._job.input.closed:
+            return Receipt(Refusal.STOPPED, f"job {self.id}: its input is closed")
+        if not self._job.input.put(data.encode() if isinstance(data, str) else data):
+            return Receipt(Refusal.FULL, f"job {self.id}: it has not read what was written before")
+        if eof:
+            self._job.input.close()
+        return ACCEPTED
+
+    def send_keys(self, *keys: str) -> Receipt:
+        """Press keys: ``enter``, ``C-c``, ``up``, ``x``.
+
+        Raises:
+            InvalidInputError: There is no such key.
+        """
+        return self.write(encode_keys(keys))
+
+    def submit(self, text: str = "") -> Receipt:
+        """Write a line: ended as the enter key ends it on a terminal, else by a line feed."""
+        return self.write(text + ("\r" if self._job.spec.pty else "\n"))
+
+    def paste(self, text: str) -> Receipt:
+        """Paste a text into a terminal."""
+        return self.write(encode_paste(text) if self._job.spec.pty else text)
+
+    def kill(self, *, grace_ms: int | None = None) -> Receipt:
+        """Order its end: SIGTERM, grace, SIGKILL, to the whole tree. Its exit is not announced, being asked for."""
+        return self._tell(SUPERVISOR_ADDRESS, KillJob(self.id, grace_ms))
+
+    def remove(self) -> None:
+        """Forget a finished job; one that runs is ended first, and is forgotten when it has."""
+        if self._job.exit is None:
+            self._job.backgrounded = False
+            self.kill()
+        else:
+            self._registry.remove(self._job)
+
+    @property
+    def _has_news(self) -> bool:
+        return self._output.has_news or (self._errors is not None and self._errors.has_news)
+
+    def _show(self) -> Poll:
+        job = self._job
+        ended = self._observe(job.exit) if job.exit is not None else None
+        is_last = ended is not None
+        since_ms = max(job.silent_since_ms, job.last_output_ms or 0)
+        return Poll(
+            output=self._output.read_new(final=is_last),
+            errors=self._errors.read_new(final=is_last) if self._errors is not None else None,
+            exit=ended,
+            silent_ms=0 if is_last else max(0, self._now_ms() - since_ms),
+            takes_input=not job.input.closed,
+        )
+
+    def _observe(self, ended: Exit) -> Exit:
+        if not self._job.observed:
+            self._job.observed = True
+            if self._job.notice in {NoticeState.HELD, NoticeState.SENT}:
+                self._tell(SUPERVISOR_ADDRESS, ExitSeen(self.id))
+        return ended
+
+    @contextmanager
+    def _waiting(self) -> Generator[_Changes]:
+        """While the block runs, an exit is held for it; if it ends without having been shown the exit, it is announced."""
+        changes = _Changes()
+        self._job.waiting_count += 1
+        try:
+            with self._job.watched(changes.note):
+                yield changes
+        finally:
+            self._job.waiting_count -= 1
+            if self._job.notice is NoticeState.HELD and not self._job.observed and not self._job.waiting_count:
+                self._tell(SUPERVISOR_ADDRESS, NoticeReleased(self.id))
+
+
+@final
+class _Changes:
+    """Wakes its one waiter at the next change."""
+
+    def __init__(self) -> None:
+        self._event = trio.Event()
+
+    def note(self) -> None:
+        self._event.set()
+
+    async def wait_next(self) -> None:
+        await self._event.wait()
+        self._event = trio.Event()
+
+
+def _seconds(milliseconds: int | None) -> float:
+    return float("inf") if milliseconds is None else milliseconds / 1000

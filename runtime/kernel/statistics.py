@@ -1,0 +1,138 @@
+"""Looking at a system: snapshots of counts, and a page for the person in front of a stuck host."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING, Final, final
+
+from attrs import frozen
+
+from .cell import Cell
+
+if TYPE_CHECKING:
+    from .kernel import Kernel
+
+DUMP_LINES_MAX: Final = 20
+"""At most so many actors of each sort in a dump."""
+
+
+@final
+@frozen
+class ActorStatistics:
+    """One actor at one instant. ``handled`` is brought up to date after each activation."""
+
+    address: str
+    state: str
+    waiting: int
+    waiting_control: int
+    handled: int
+    crashes: int
+    restarts: int
+    timers: int
+    watchers: int
+    asks: int
+    turn_age_ms: int | None
+
+
+@final
+@frozen
+class SystemStatistics:
+    """A system at one instant.
+
+    Attributes:
+        actors: Registered actors by state.
+        dead_letters: Dead letters so far, by reason.
+        merged: Messages that were merged into a waiting one.
+        late_replies: Replies that nobody waited for any more.
+    """
+
+    actors: dict[str, int]
+    ready: int
+    turns: int
+    timers: int
+    asks: int
+    waiting: int
+    handled: int
+    merged: int
+    crashes: int
+    restarts: int
+    interrupted: int
+    late_replies: int
+    dead_letters: dict[str, int]
+
+
+def actor_statistics(cell: Cell) -> ActorStatistics:
+    """A snapshot of one actor."""
+    life, book = cell.life, cell.book
+    turn = life.turn if life else None
+    return ActorStatistics(
+        address=cell.address,
+        state=cell.state.value if cell.closing is None else f"{cell.state.value}, closing",
+        waiting=len(cell.queue or ()) + len(book.parked if book else ()),
+        waiting_control=len(cell.control or ()),
+        handled=cell.handled,
+        crashes=book.crashes if book else 0,
+        restarts=book.restarts if book else 0,
+        timers=len(life.all_timers()) if life else 0,
+        watchers=len(book.watchers) if book else 0,
+        asks=len(book.asks) if book else 0,
+        turn_age_ms=None if turn is None else cell.kernel.clock.now_ms() - turn.started_ms,
+    )
+
+
+def system_statistics(kernel: Kernel) -> SystemStatistics:
+    """A snapshot of the whole. Walks over every registered actor."""
+    return SystemStatistics(
+        actors=dict(Counter(cell.state.value for cell in kernel.cells.values())),
+        ready=len(kernel.ready),
+        turns=len(kernel.turns),
+        timers=kernel.timers.armed_count,
+        asks=len(kernel.asks.outstanding),
+        waiting=sum(len(cell.queue or ()) + len(cell.control or ()) for cell in kernel.cells.values()),
+        handled=kernel.handled,
+        merged=kernel.merged,
+        crashes=kernel.crashes,
+        restarts=kernel.restarts,
+        interrupted=kernel.interrupted,
+        late_replies=kernel.late_replies,
+        dead_letters={reason.value: count for reason, count in kernel.letters.counts.items()},
+    )
+
+
+def dump(kernel: Kernel) -> str:
+    """Who is doing what, for people: turns by age, the longest mailboxes, backoffs, unanswered requests."""
+    now_ms = kernel.clock.now_ms()
+    stats = system_statistics(kernel)
+    actors = ", ".join(f"{count} {state}" for state, count in sorted(stats.actors.items())) or "none"
+    lines = [
+        f"{kernel.name}: {kernel.phase.value}, at {now_ms} ms",
+        f"  actors: {actors}",
+        f"  running now: {kernel.current.label()}; ready: {stats.ready}; timers: {stats.timers}",
+        f"  handled {stats.handled}, crashes {stats.crashes}, dead letters {sum(stats.dead_letters.values())}",
+    ]
+    lines += _section(
+        "turns, oldest first",
+        [
+            f"{turn.cell.address}: {type(turn.message).__name__} for {now_ms - turn.started_ms} ms"
+            + (f", waits for {', '.join(ask.callee.address for ask in turn.asks)}" if turn.asks else "")
+            for turn in kernel.turns.values()
+        ],
+    )
+    busiest = sorted((c for c in kernel.cells.values() if c.queue), key=lambda c: -len(c.queue or ()))
+    lines += _section("mailboxes, longest first", [f"{c.address}: {len(c.queue or ())} waiting" for c in busiest])
+    lines += _section(
+        "backing off",
+        [f"{c.address}: until {c.book.comeback.at_ms} ms" for c in kernel.backoffs if c.book and c.book.comeback],
+    )
+    lines += _section(
+        "requests without a reply, oldest first",
+        [f"{ask.label()} asks {ask.callee.address}, due at {ask.due_ms} ms" for ask in kernel.asks.outstanding],
+    )
+    return "\n".join(lines)
+
+
+def _section(title: str, lines: list[str]) -> list[str]:
+    if not lines:
+        return []
+    more = [f"    ... and {len(lines) - DUMP_LINES_MAX} more"] if len(lines) > DUMP_LINES_MAX else []
+    return [f"  {title}:", *(f"    {line}" for line in lines[:DUMP_LINES_MAX]), *more]

@@ -1,0 +1,69 @@
+"""What all children of one shell share."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import secrets
+from collections.abc import Callable
+from typing import Final, final
+
+import trio
+
+from .cgroup import Cgroup, find_cgroup_parent
+from .procfs import Proc, all_procs
+from .tree import Orphans
+
+SPAWNING_COUNT_MAX: Final = 8
+"""How many children are being started at a time. Starting is work for one core each, and memory for the worker's stack."""
+
+_PR_SET_CHILD_SUBREAPER: Final = 36
+_PR_GET_CHILD_SUBREAPER: Final = 37
+
+
+@final
+class ProcessHost:
+    """The limiter, the orphans, the environment, the control group and the look at all processes."""
+
+    def __init__(self, nursery: trio.Nursery, now_ms: Callable[[], int], *, use_cgroup: bool) -> None:
+        self.nursery = nursery
+        self.now_ms = now_ms
+        self.limiter = trio.CapacityLimiter(SPAWNING_COUNT_MAX)
+        self.orphans = Orphans()
+        self.environ = dict(os.environ)
+        self._name = f"wakeward-{os.getpid()}-{secrets.token_hex(4)}"
+        self._cgroups = find_cgroup_parent(self._name) if use_cgroup else None
+        self._token_count = 0
+        self._procs: list[Proc] = []
+        self._procs_at = -1.0
+
+    def new_token(self) -> str:
+        """A name for a tree that no other tree on this machine has."""
+        self._token_count += 1
+        return f"{self._name}-{self._token_count}"
+
+    def make_cgroup(self, token: str) -> Cgroup | None:
+        """A control group for one tree, where there can be one."""
+        return self._cgroups.make(token) if self._cgroups is not None else None
+
+    def procs_since(self, instant: float) -> list[Proc]:
+        """All processes, seen at ``instant`` or later. Many children that end together share one look."""
+        if self._procs_at < instant:
+            self._procs = all_procs()
+            self._procs_at = trio.current_time()
+        return self._procs
+
+    def close(self) -> None:
+        """Remove what was made on the machine, and look for nothing any more."""
+        self.orphans.close()
+        if self._cgroups is not None:
+            self._cgroups.remove()
+
+
+def set_subreaper(*, on: bool) -> bool:
+    """Whether orphans among our descendants are given to us (prctl(2)). Returns what it was before."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    before = ctypes.c_int()
+    libc.prctl(_PR_GET_CHILD_SUBREAPER, ctypes.byref(before), 0, 0, 0)
+    libc.prctl(_PR_SET_CHILD_SUBREAPER, int(on), 0, 0, 0)
+    return bool(before.value)

@@ -1,0 +1,112 @@
+"""The port of the exec supervisor to real processes.
+
+The shell owns a nursery in which every child has its keeper (:mod:`.child`). Leaving the shell, or cancelling what is around
+it, orders every child to end and waits until each of them has, so nothing is alive afterwards but what was to be detached.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Callable
+from contextlib import asynccontextmanager
+from typing import Final, final
+
+import trio
+
+from ...actors.exec_port import JobExited, JobStarted
+from ...actors.job import Job
+from ...protocols.exec import Exit, ExitReason
+from .child import Child
+from .host import ProcessHost, set_subreaper
+
+STOP_GRACE: Final = 0.5
+"""From SIGTERM to SIGKILL when the host ends, in seconds."""
+
+SWEEP_INTERVAL: Final = 2.0
+"""How often dead orphans are looked for while children run, in seconds."""
+
+Deliver = Callable[[JobStarted | JobExited], None]
+
+
+@final
+class ProcessShell:
+    """Starts and ends children; see :func:`open_process_shell`. Implements the port ``Processes``."""
+
+    def __init__(self, host: ProcessHost, deliver: Deliver) -> None:
+        self._host = host
+        self._deliver = deliver
+        self._children: dict[str, Child] = {}
+        self._is_closing = False
+
+    @property
+    def live_count(self) -> int:
+        """How many children have not ended yet."""
+        return len(self._children)
+
+    def start(self, job: Job) -> None:
+        """Spawn the job's child. Exactly one exit follows, also when it cannot be spawned or the shell is closing."""
+        if self._is_closing:
+            self._deliver(JobExited(job.id, Exit(ExitReason.HOST_STOPPED, detail="the host is stopping")))
+            return
+        child = Child(job, self._host, self._deliver)
+        self._children[job.id] = child
+        self._host.nursery.start_soon(self._keep, job.id, child, name=f"exec:{job.id}")
+
+    def terminate(self, job_id: str, reason: ExitReason, grace_ms: int) -> None:
+        """End a child and its tree: SIGTERM, grace, SIGKILL. Nothing happens when it has ended."""
+        child = self._children.get(job_id)
+        if child is not None:
+            child.stop(reason, grace_ms / 1000)
+
+    def stop_all(self, grace_ms: int) -> None:
+        """Take no more, and order all children to end; those to be detached are left running."""
+        self._is_closing = True
+        for child in tuple(self._children.values()):
+            reason = ExitReason.LEFT_RUNNING if child.is_detached else ExitReason.HOST_STOPPED
+            child.stop(reason, grace_ms / 1000)
+
+    async def _keep(self, job_id: str, child: Child) -> None:
+        try:
+            await child.run()
+        finally:
+            del self._children[job_id]
+
+    async def stop_when_cancelled(self) -> None:
+        """Turn a cancellation into orders to the children, and sweep their orphans until it comes."""
+        try:
+            while True:
+                await trio.sleep(SWEEP_INTERVAL)
+                if self._host.orphans.expects_any:
+                    self._host.orphans.look()
+        finally:
+            self.stop_all(round(STOP_GRACE * 1000))
+
+
+@asynccontextmanager
+async def open_process_shell(
+    deliver: Deliver, now_ms: Callable[[], int], *, use_cgroup: bool = True
+) -> AsyncGenerator[ProcessShell]:
+    """A shell, for as long as the block runs.
+
+    Leaving the block, by whatever way, ends every child with its tree within about :data:`STOP_GRACE` and waits for it. Each
+    child that was started has had its one exit delivered by then.
+
+    Args:
+        deliver: Tells the supervisor. Called synchronously, also while cancelled; must not raise.
+        now_ms: The host's timeline.
+        use_cgroup: Whether long-lived children get control groups where they are to be had.
+    """
+    was_subreaper = set_subreaper(on=True)
+    host: ProcessHost | None = None
+    try:
+        async with trio.open_nursery() as nursery:
+            host = ProcessHost(nursery, now_ms, use_cgroup=use_cgroup)
+            shell = ProcessShell(host, deliver)
+            nursery.start_soon(shell.stop_when_cancelled)
+            try:
+                yield shell
+            finally:
+                nursery.cancel_scope.cancel(reason="the process shell closes")
+    finally:
+        if host is not None:
+            host.close()
+        set_subreaper(on=was_subreaper)

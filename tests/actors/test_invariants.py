@@ -1,0 +1,430 @@
+"""What must always hold of agents and router, whatever is asked of them and however turns end.
+
+A Hypothesis state machine asks for everything and checks the invariants of the design after every step, against a
+model that knows nothing of how the agent works. That each invariant can fail is shown by mutations kept below.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+from attrs import evolve
+from hypothesis import HealthCheck, Phase, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
+from support.world import World
+from wakeward.actors import agent as agent_module
+from wakeward.actors import router as router_module
+from wakeward.actors.agent import Agent, Retire
+from wakeward.actors.router import Location, Router
+from wakeward.actors.turns import TurnSlots
+from wakeward.protocols import cooldown as cooldown_module
+from wakeward.protocols.backoff import Backoff
+from wakeward.protocols.cooldown import CooldownClock, CooldownPolicy
+from wakeward.protocols.event_queue import Accepted, EventQueue
+from wakeward.protocols.ledger import DecisionKind
+from wakeward.protocols.settings import AgentSettings, Cadence, QueuePolicy, RetryPolicy
+from wakeward.protocols.turn import BUSY_REASONS, Failed, Outcome, Ran, Skipped, TurnRequest
+from wakeward.protocols.wake import Intent, Source
+
+AGENTS = ("a", "b", "c")
+TURNS_MAX = 2
+RETRY = RetryPolicy(attempts_max=3, backoff=Backoff(base=1, cap=30))
+SPACING_MS = 30_000
+WINDOW_MS = 60_000
+THRESHOLD = 5
+
+agent_ids = st.sampled_from(AGENTS)
+keys = st.builds("agent:{}:{}".format, agent_ids, st.sampled_from(["main", "s1", "cron:j:run:1"]))
+intents = st.sampled_from(list(Intent))
+sources = st.sampled_from([Source.HOOK, Source.EXEC_EVENT, Source.CRON, Source.RETRY, Source.MANUAL])
+windows = st.sampled_from([0, 0, 250, 5_000])
+jumps = st.sampled_from([0, 1, 250, 999, 1_000, 5_000, 29_999, 30_000, 60_000, 60_001, 600_000])
+skips = st.builds(Skipped, st.sampled_from([*sorted(BUSY_REASONS), "quiet-hours", "not-due", "no-pending-event"]))
+failures = st.builds(Failed, st.just("broken"), st.booleans())
+outcomes = st.one_of(st.just(Ran()), skips, failures)
+
+
+def home_of(key: str) -> str:
+    """The session a key stands for."""
+    agent_id, rest = key.split(":", 2)[1:]
+    return f"agent:{agent_id}:main" if rest.startswith("cron:") else key
+
+
+class Agents(RuleBasedStateMachine):
+    """Three agents, two turn slots."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.world = World(turns_max=TURNS_MAX)
+        self.world.on_start = self.on_start
+        for agent_id in AGENTS:
+            self.world.add_agent(self.settings_of(agent_id, 1_800_000))
+        self.asked: set[str] = set()
+        self.accepted: dict[str, list[int]] = defaultdict(list)
+        self.shown: dict[str, list[int]] = defaultdict(list)
+        self.counted: dict[str, dict[int, int]] = defaultdict(dict)
+        self.paused = False
+        self.number = 0
+
+    @staticmethod
+    def settings_of(agent_id: str, interval_ms: int | None) -> AgentSettings:
+        return AgentSettings(
+            agent_id,
+            f"agent:{agent_id}:main",
+            interval_ms,
+            Cadence(interval_ms) if interval_ms else None,
+            cooldown=CooldownPolicy(events_wait_for_due=False),
+            retry=RETRY,
+            queue=QueuePolicy(capacity=6, shown_max=2, failed_turns_max=4),
+        )
+
+    # What happens
+
+    @rule(key=keys, source=sources, intent=intents, window=windows)
+    def wake(self, key: str, source: Source, intent: Intent, window: int) -> None:
+        self.asked.add(home_of(key))
+        before = len(self.world.started)
+        self.world.wake(key, source, intent, coalesce_ms=window)
+        if intent is Intent.MANUAL and window == 0:
+            self.check_manual(home_of(key), before)
+
+    @rule(key=keys, intent=intents, window=windows, fresh=st.booleans())
+    def notify(self, key: str, intent: Intent, window: int, fresh: bool) -> None:
+        self.asked.add(home_of(key))
+        self.number += fresh
+        session = home_of(key)
+
+        def settle(answer: object) -> None:
+            if isinstance(answer, Accepted):
+                self.accepted[session].append(answer.event.id)
+
+        self.world.notify(key, f"event {self.number}", "exec-event", intent, coalesce_ms=window, settle=settle)
+
+    @precondition(lambda self: self.world.active)
+    @rule(outcome=outcomes, choice=st.integers(0, TURNS_MAX - 1))
+    def end_turn(self, outcome: Outcome, choice: int) -> None:
+        self.end(outcome, list(self.world.active)[choice % len(self.world.active)])
+
+    @rule(key=keys)
+    def storm(self, key: str) -> None:
+        for _ in range(THRESHOLD + 1):
+            self.wake(key, Source.HOOK, Intent.IMMEDIATE, 0)
+            self.end_all(Ran())
+
+    @rule(key=keys)
+    def nothing_but_failures(self, key: str) -> None:
+        self.notify(key, Intent.IMMEDIATE, 0, fresh=True)
+        for _ in range(RETRY.attempts_max + 1):
+            self.end_all(Failed("broken"))
+            self.advance(61_000)
+
+    @rule(by_ms=jumps)
+    def advance(self, by_ms: int) -> None:
+        self.world.advance(by_ms)
+
+    @rule(agent_id=agent_ids, interval_ms=st.sampled_from([None, 45_000, 1_800_000]))
+    def reconfigure(self, agent_id: str, interval_ms: int | None) -> None:
+        self.world.configure(self.settings_of(agent_id, interval_ms))
+
+    @rule(agent_id=agent_ids)
+    def restart(self, agent_id: str) -> None:
+        self.world.restart(agent_id)
+
+    @rule()
+    def pause_or_resume(self) -> None:
+        self.paused = not self.paused
+        self.world.pause(paused=self.paused)
+
+    # What is seen of it
+
+    def on_start(self, request: TurnRequest) -> None:
+        assert request.session_key in self.asked or request.source is Source.INTERVAL, "no fan-out"
+        assert request.session_key.split(":")[1] == request.agent_id, "no fan-out"
+        sessions = [turn.session_key for _, turn in self.world.active.values()]
+        assert len(sessions) == len(set(sessions)), "single flight"
+        assert len(sessions) <= TURNS_MAX, "bounded turns"
+        assert request.attempt < RETRY.attempts_max, "bounded retry"
+        ids = [event.id for event in request.events]
+        left = [event for event in self.accepted[request.session_key] if event not in self.shown[request.session_key]]
+        assert ids == left[: len(ids)], "order"
+        self.check_cooldown(request)
+        self.counted[request.agent_id][request.turn_id] = self.world.now_ms
+
+    def check_cooldown(self, request: TurnRequest) -> None:
+        starts = self.counted[request.agent_id].values()
+        recent = [start for start in starts if start >= self.world.now_ms - WINDOW_MS]
+        if request.intent is not Intent.MANUAL:
+            assert len(recent) < THRESHOLD, "cooldown: flood"
+        if request.intent in (Intent.EVENT, Intent.TASK):
+            assert all(self.world.now_ms - start >= SPACING_MS for start in recent), "cooldown: spacing"
+
+    def check_manual(self, session: str, before: int) -> None:
+        lane = self.world.states[session.split(":")[1]].lanes.get(session)
+        if any(turn.session_key == session for turn in self.world.started[before:]) or self.paused or lane is None:
+            return
+        assert lane.served or lane.wakes.blocked_until_ms > self.world.now_ms, "manual always runs"
+
+    def end_all(self, outcome: Outcome) -> None:
+        for turn_id in list(self.world.active):
+            self.end(outcome, turn_id)
+
+    def end(self, outcome: Outcome, turn_id: int) -> None:
+        _, request = self.world.active[turn_id]
+        clock = self.world.states[request.agent_id].clock
+        before = (clock.last_started_ms, tuple(clock.recent_starts_ms))
+        given_back = isinstance(outcome, Skipped) and (
+            outcome.reason in BUSY_REASONS
+            or (outcome.reason == "no-pending-event" and request.source is Source.EXEC_EVENT)
+        )
+        if given_back:
+            del self.counted[request.agent_id][turn_id]
+        if isinstance(outcome, Ran):
+            self.shown[request.session_key] += [event.id for event in request.events]
+        parked = len(self.world.kinds(DecisionKind.PARKED))
+        dead = len(self.world.kinds(DecisionKind.DEAD))
+        queue = {event.id: event for lane in self.lanes(request.agent_id) if lane.queue for event in lane.queue.peek()}
+        self.world.end(outcome, turn_id)
+        if given_back:
+            assert (clock.last_started_ms, tuple(clock.recent_starts_ms)) == before, "no poisoning"
+        final = isinstance(outcome, Failed) and (not outcome.transient or request.attempt + 1 == RETRY.attempts_max)
+        assert len(self.world.kinds(DecisionKind.PARKED)) == parked + final, "parked and reported once"
+        self.forget_dead(request, len(self.world.kinds(DecisionKind.DEAD)) - dead, queue)
+
+    def forget_dead(self, request: TurnRequest, count: int, queue: dict[int, Any]) -> None:
+        left = {event.id for lane in self.lanes(request.agent_id) if lane.queue for event in lane.queue.peek()}
+        gone = [number for number in queue if number not in left]
+        acknowledged = [number for number in gone if number in self.shown[request.session_key]]
+        assert len(gone) == len(acknowledged) + count, "no loss"
+        for number in gone:
+            if number not in acknowledged:
+                self.accepted[request.session_key].remove(number)
+
+    def lanes(self, agent_id: str) -> list[Any]:
+        return list(self.world.states[agent_id].lanes.values())
+
+    # What must hold after every step
+
+    @invariant()
+    def accounting(self) -> None:
+        for state in self.world.states.values():
+            counts = state.counts
+            kept = counts.events_presented + state.events_retained + counts.events_dead
+            assert counts.events_accepted == kept, "accounting"
+
+    @invariant()
+    def no_loss(self) -> None:
+        for session, accepted in self.accepted.items():
+            lane = self.world.states[session.split(":")[1]].lanes.get(session)
+            held = [] if lane is None or lane.queue is None else [event.id for event in lane.queue.peek()]
+            assert held == [number for number in accepted if number not in self.shown[session]], "no loss"
+
+    @invariant()
+    def no_stranding(self) -> None:
+        for agent_id in AGENTS:
+            for lane in self.lanes(agent_id):
+                if lane.events_waiting and lane.owed:
+                    assert lane.served or lane.wakes or lane.parked, "no stranding"
+
+    @invariant()
+    def outstanding_work_is_counted(self) -> None:
+        busy = sum(bool(lane.served or lane.wakes) for agent_id in AGENTS for lane in self.lanes(agent_id))
+        assert self.world.outstanding == busy
+
+    def teardown(self) -> None:
+        """Everything accepted is shown in the end, once the agents behave."""
+        if self.paused:
+            self.pause_or_resume()
+        for agent_id in AGENTS:
+            self.world.configure(self.settings_of(agent_id, None))
+        for session in sorted(self.accepted):
+            self.asked.add(session)
+            self.world.wake(session, coalesce_ms=0)
+        for _ in range(60):
+            while self.world.active:
+                self.end(Ran(), next(iter(self.world.active)))
+            self.world.advance(61_000)
+        for agent_id in AGENTS:
+            assert self.world.states[agent_id].events_retained == 0, "no loss"
+        assert self.world.outstanding == 0
+
+
+SETTINGS = settings(
+    max_examples=500, stateful_step_count=30, deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
+TestAgents = Agents.TestCase
+TestAgents.settings = SETTINGS
+
+
+# Each invariant can fail: these break the code, one at a time, and the machine must notice.
+
+
+def fan_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    forward = Router.receive
+
+    def to_the_next_too(self: Router, message: Any) -> None:
+        forward(self, message)
+        if isinstance(message, agent_module.Wake):
+            for address in ("agent:a", "agent:b"):
+                self._ctx.tell(address, evolve(message, session_key=f"{address}:main"))
+
+    monkeypatch.setattr(Router, "receive", to_the_next_too)
+
+
+def wrong_owner(monkeypatch: pytest.MonkeyPatch) -> None:
+    locate = router_module.locate
+    monkeypatch.setattr(router_module, "locate", lambda *args: Location("a", locate(*args).session_key))
+
+
+def events_lost_on_failure(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(
+        EventQueue, "count_failed_turn", lambda self, shown, failed_turns_max: self.consume(shown) and ()
+    )
+
+
+def events_acknowledged_unseen(monkeypatch: pytest.MonkeyPatch) -> None:
+    consume = EventQueue.consume
+    monkeypatch.setattr(EventQueue, "consume", lambda self, _shown: consume(self, self.peek()))
+
+
+def stranded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Agent, "_ensure_wake", lambda *_: None)
+
+
+def deferred_is_dropped(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(agent_module, "_RETAINED_INTENTS", frozenset())
+    stranded(monkeypatch)
+
+
+def no_spacing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cooldown_module, "_spacing", lambda *_: None)
+
+
+def no_flood_guard(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cooldown_module, "_flood", lambda *_: None)
+
+
+def no_reservation(monkeypatch: pytest.MonkeyPatch) -> None:
+    check = CooldownClock.check
+
+    def blind(self: CooldownClock, *args: Any, **kwargs: Any) -> Any:
+        reserved, self.reserved_ms = self.reserved_ms, {}
+        try:
+            return check(self, *args, **kwargs)
+        finally:
+            self.reserved_ms = reserved
+
+    monkeypatch.setattr(CooldownClock, "check", blind)
+
+
+def poisoning(monkeypatch: pytest.MonkeyPatch) -> None:
+    settle = CooldownClock.settle
+    monkeypatch.setattr(
+        CooldownClock, "settle", lambda self, turn_id, policy, counts: settle(self, turn_id, policy, counts=True)
+    )
+
+
+def unbounded_retry(monkeypatch: pytest.MonkeyPatch) -> None:
+    failed = Agent._failed
+
+    def forever(self: Agent, lane: Any, turn: Any, wake: Any, outcome: Failed) -> None:
+        policy = self._state.settings
+        self._state.settings = evolve(policy, retry=evolve(policy.retry, attempts_max=99))
+        failed(self, lane, turn, wake, outcome)
+        self._state.settings = policy
+
+    monkeypatch.setattr(Agent, "_failed", forever)
+
+
+def overlapping_turns(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(agent_module.Lane, "served", property(lambda _lane: False))
+
+
+def unbounded_turns(monkeypatch: pytest.MonkeyPatch) -> None:
+    def acquire(self: TurnSlots, _address: str, _session_key: str) -> bool:
+        self._taken += 1
+        return True
+
+    monkeypatch.setattr(TurnSlots, "acquire", acquire)
+
+
+def newest_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    peek = EventQueue.peek
+    monkeypatch.setattr(EventQueue, "peek", lambda self, limit=None: peek(self)[::-1][:limit])
+
+
+def manual_is_guarded(monkeypatch: pytest.MonkeyPatch) -> None:
+    check = CooldownClock.check
+
+    def guarded(self: CooldownClock, policy: Any, intent: Intent, **more: Any) -> Any:
+        return check(self, policy, Intent.EVENT if intent is Intent.MANUAL else intent, **more)
+
+    monkeypatch.setattr(CooldownClock, "check", guarded)
+
+
+def uncounted(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Agent, "_bury", lambda *_: None)
+
+
+def parked_in_silence(monkeypatch: pytest.MonkeyPatch) -> None:
+    record = Agent._record
+
+    def quiet(self: Agent, kind: DecisionKind, *args: Any, **more: Any) -> None:
+        if kind is not DecisionKind.PARKED:
+            record(self, kind, *args, **more)
+
+    monkeypatch.setattr(Agent, "_record", quiet)
+
+
+MUTATIONS: list[Callable[[pytest.MonkeyPatch], None]] = [
+    fan_out,
+    wrong_owner,
+    events_lost_on_failure,
+    events_acknowledged_unseen,
+    stranded,
+    deferred_is_dropped,
+    no_spacing,
+    no_flood_guard,
+    no_reservation,
+    poisoning,
+    unbounded_retry,
+    overlapping_turns,
+    unbounded_turns,
+    newest_first,
+    manual_is_guarded,
+    uncounted,
+    parked_in_silence,
+]
+
+
+@contextmanager
+def _fails() -> Iterator[None]:
+    with pytest.raises((AssertionError, KeyError, BaseExceptionGroup)):
+        yield
+
+
+@pytest.mark.parametrize("mutation", MUTATIONS, ids=lambda mutation: mutation.__name__)
+def test_each_invariant_can_fail(
+    mutation: Callable[[pytest.MonkeyPatch], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mutation(monkeypatch)
+    quick = settings(SETTINGS, max_examples=300, derandomize=True, database=None, phases=[Phase.generate])
+    with _fails():
+        run_state_machine_as_test(Agents, settings=quick)
+
+
+def test_a_retired_agent_leaves_nothing_behind() -> None:
+    world = World()
+    state = world.add_agent(Agents.settings_of("a", None))
+    world.notify("agent:a:main", "seen")
+    world.notify("agent:a:main", "unseen")
+    world.tell("agent:a", Retire("removed"))
+    world.settle()
+    world.end(Ran())
+    counts = state.counts
+    assert (counts.events_presented, counts.events_dead, state.events_retained) == (1, 1, 0)
+    assert world.outstanding == 0
