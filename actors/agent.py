@@ -28,6 +28,7 @@ from ..protocols.coalesce import PendingWake, pending_wake
 from ..protocols.cooldown import CooldownClock, Deferral, DeferReason
 from ..protocols.event import Event
 from ..protocols.event_queue import Accepted, Duplicate, EmptyText, Enqueued, EventQueue, Full
+from ..protocols.exec import NoticeSeen
 from ..protocols.ledger import Decision, DecisionKind, Ledger
 from ..protocols.messages import Notice, Wake
 from ..protocols.settings import AgentSettings
@@ -212,6 +213,26 @@ class Agent:
                 assert_never(enqueued)
         return enqueued
 
+    def _on_notice_seen(self, seen: NoticeSeen) -> None:
+        """Somebody has been shown what an event says: it is as good as presented, unless a turn has it already."""
+        lane = self._state.lanes.get(seen.session_key)
+        if lane is None or lane.queue is None:
+            return
+        in_turn = () if lane.turn is None else lane.turn.events
+        known = [e for e in lane.queue.peek() if e.context_key == seen.context_key and e not in in_turn]
+        self._state.counts.events_presented += len(lane.queue.consume(known))
+        if known and not lane.events_waiting:
+            lane.owed = False
+            self._call_off(lane)
+        self._advance(lane)
+
+    def _call_off(self, lane: Lane) -> None:
+        """Drop the wake of an exit that has been seen, if that exit is all it was for."""
+        wake = lane.wakes.event
+        if wake is not None and wake.source is Source.EXEC_EVENT and len(wake.reasons) == 1 and not wake.waiters:
+            lane.wakes.event = None
+            self._skip(lane, wake, Skipped("no-pending-event"))
+
     # ---- a lane goes on
 
     def _advance(self, lane: Lane) -> None:
@@ -237,7 +258,7 @@ class Agent:
 
     def _next_turn(self, lane: Lane) -> None:
         while lane.batch:
-            if lane.wakes.blocked_until_ms > self._ctx.now_ms():
+            if self._state.paused or lane.wakes.blocked_until_ms > self._ctx.now_ms():
                 for wake in lane.batch:
                     lane.wakes.offer(wake)
                 lane.batch = []
@@ -301,6 +322,7 @@ class Agent:
             reasons=wake.reasons,
             reasons_omitted=wake.reasons_omitted,
             events=() if lane.queue is None else lane.queue.peek(settings.queue.shown_max),
+            events_dropped=0 if lane.queue is None else lane.queue.unseen_drop_count,
             tasks=wake.tasks,
             delivery=wake.delivery,
             scheduled_every_ms=wake.scheduled_every_ms,
@@ -341,8 +363,9 @@ class Agent:
 
     def _ran(self, lane: Lane, turn: TurnRequest, wake: PendingWake, ran: Ran) -> None:
         self._settle_clock(turn, counts=True)
-        if turn.events and lane.queue is not None:
-            self._state.counts.events_presented += len(lane.queue.consume(turn.events))
+        if lane.queue is not None:
+            seen = lane.queue.consume(turn.events, seen_drop_count=turn.events_dropped)
+            self._state.counts.events_presented += len(seen)
         self._record(DecisionKind.RAN, lane, wake, wake.reason, turn_id=turn.turn_id)
         wake.settle(ran)
         self._ensure_wake(lane, self._ctx.now_ms())
@@ -557,6 +580,7 @@ class Agent:
     _ON: Final[dict[type, Callable[[Agent, Any], None]]] = {
         Wake: _on_wake,
         Notice: _on_notice,
+        NoticeSeen: _on_notice_seen,
         LaneDue: _on_lane_due,
         SlotGranted: _on_slot_granted,
         TurnEnded: _on_turn_ended,

@@ -9,8 +9,8 @@ is *held*. If the handle is shown the exit, it settles the notice before it retu
 first, it releases it. An exit that is seen after its notice was sent takes the notice back.
 
 Silence is time in which the host ran and the child said nothing. The host's timeline stands still while the machine
-sleeps (CLOCK_MONOTONIC); where it does not, or where the host alone was stopped, the supervisor's own timer comes late,
-and what it is late by is not silence (openclaw#148898).
+sleeps (CLOCK_MONOTONIC); where it does not, or where the host alone was stopped, the supervisor's own timer comes late.
+Nobody knows then when the standstill began, so silence begins anew (openclaw#148898).
 """
 
 from __future__ import annotations
@@ -226,14 +226,15 @@ class ExecSupervisor:
     # Silence
 
     def _arm_silence(self, job: Job) -> None:
-        limits = [job.spec.no_output_timeout_ms]
-        if job.reported_bytes != job.output_bytes:
-            limits.append(job.spec.silence_notice_ms)
-        due = min((limit for limit in limits if limit is not None), default=None)
-        if due is None and job.spec.silence_notice_ms is not None:
-            due = self._ctx.now_ms() - job.silent_since_ms + job.spec.silence_notice_ms  # look again for output
-        if due is not None:
-            job.check_due_ms = job.silent_since_ms + due
+        due_ms: list[int] = []
+        if job.spec.no_output_timeout_ms is not None:
+            due_ms.append(job.silent_since_ms + job.spec.no_output_timeout_ms)
+        if job.spec.silence_notice_ms is not None:
+            is_reported = job.reported_bytes == job.output_bytes
+            since_ms = self._ctx.now_ms() if is_reported else job.silent_since_ms  # reported: look for output again
+            due_ms.append(since_ms + job.spec.silence_notice_ms)
+        if due_ms:
+            job.check_due_ms = min(due_ms)
             self._ctx.set_timer(("silence", job.id), job.check_due_ms, _CheckSilence(job.id))
 
     def _check_silence(self, job_id: str) -> None:
@@ -241,10 +242,9 @@ class ExecSupervisor:
         if job is None or job.state not in {JobState.ADMITTED, JobState.RUNNING}:
             return
         now_ms = self._ctx.now_ms()
-        late_ms = now_ms - job.check_due_ms
-        if late_ms > STANDSTILL_MS:
-            job.silent_since_ms += late_ms
-        job.silent_since_ms = min(now_ms, max(job.silent_since_ms, job.last_output_ms or 0))
+        if now_ms - job.check_due_ms > STANDSTILL_MS:
+            job.silent_since_ms = now_ms
+        job.silent_since_ms = max(job.silent_since_ms, job.last_output_ms or 0)
         silent_ms = now_ms - job.silent_since_ms
         limit_ms = job.spec.no_output_timeout_ms
         if limit_ms is not None and silent_ms >= limit_ms:
@@ -280,7 +280,7 @@ def exit_message(job: Job, *, again: bool = False) -> Notice | None:
     """
     if job.exit is None or job.exit.reason in _QUIET_REASONS:
         return None
-    finished = _finished(job, observed=job.observed and not again)
+    finished = finished_job(job, observed=job.observed and not again)
     try:
         notice = exec_notice(finished)
     except InvalidSessionKeyError:
@@ -326,7 +326,8 @@ def _next_limit(job: Job, silent_ms: int, now_ms: int) -> str | None:
     return limit_text(name, in_ms)
 
 
-def _finished(job: Job, *, observed: bool) -> FinishedJob:
+def finished_job(job: Job, *, observed: bool = False) -> FinishedJob:
+    """What the notice of an ended job depends on."""
     assert job.exit is not None
     status = JobStatus(job.exit.status.value)
     return FinishedJob(

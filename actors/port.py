@@ -105,7 +105,7 @@ class Context(Protocol):
         ...
 
     def watch(self, address: str) -> None:
-        """Get :class:`Terminated` when that actor ends, at once when it is dead already. Twice is once. Lost on restart."""
+        """Get :class:`Terminated` when that actor ends, at once when it is dead already. Lost on restart."""
         ...
 
     def unwatch(self, address: str) -> None:

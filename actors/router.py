@@ -12,6 +12,7 @@ from typing import final
 from attrs import Factory, define, frozen
 
 from ..protocols.errors import InvalidInputError
+from ..protocols.exec import NoticeSeen
 from ..protocols.ledger import Decision, DecisionKind, Ledger
 from ..protocols.messages import Notice, Wake
 from ..protocols.receipt import Receipt, Refusal
@@ -112,7 +113,7 @@ class Router:
 
     def receive(self, message: object, /) -> None:
         """Forward, or refuse."""
-        assert isinstance(message, Wake | Notice), message
+        assert isinstance(message, Wake | Notice | NoticeSeen), message
         location = self._directory.resolve(message.session_key, message.agent_id)
         if isinstance(location, Receipt):
             self._refuse(message, location)
@@ -122,18 +123,23 @@ class Router:
         if not receipt:
             self._refuse(message, receipt)
 
-    def _refuse(self, message: Wake | Notice, receipt: Receipt) -> None:
-        self._ledger.record(
-            Decision(
-                self._ctx.now_ms(),
-                DecisionKind.REFUSED,
-                message.agent_id,
-                message.session_key,
-                message.source,
-                message.intent,
-                receipt.detail or str(receipt.refusal),
-                text=message.text if isinstance(message, Notice) else None,
-            )
-        )
+    def _refuse(self, message: Wake | Notice | NoticeSeen, receipt: Receipt) -> None:
+        if isinstance(message, NoticeSeen):
+            return  # whom it could concern has gone, and the event with it
+        self._ledger.record(refusal_of(message, receipt, self._ctx.now_ms()))
         if message.settle is not None:
             message.settle(receipt)
+
+
+def refusal_of(message: Wake | Notice, receipt: Receipt, now_ms: int) -> Decision:
+    """The record of something that was not taken."""
+    return Decision(
+        now_ms,
+        DecisionKind.REFUSED,
+        message.agent_id,
+        message.session_key,
+        message.source,
+        message.intent,
+        receipt.detail or str(receipt.refusal),
+        text=message.text if isinstance(message, Notice) else None,
+    )

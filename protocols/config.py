@@ -25,7 +25,12 @@ class Ticks(enum.Enum):
     """Somebody else sends them as scheduled wakes; intervals still count for the cooldown."""
 
 
-def _agent_id(value: str) -> str:
+def agent_id_of(value: str) -> str:
+    """An agent's id in its canonical form.
+
+    Raises:
+        InvalidInputError: It cannot be one.
+    """
     if not is_valid_agent_id(value):
         accepted = "letters, digits, '-' and '_', beginning with a letter or digit, at most 64"
         raise InvalidInputError(f"agent id {value!r}: expected {accepted}")
@@ -65,13 +70,15 @@ class AgentConfig(AgentOptions):
         command: A program that gets the turn as one JSON object on standard input.
     """
 
-    id: str = field(converter=_agent_id)
+    id: str = field(converter=agent_id_of)
     handler: str | None = None
     command: tuple[str, ...] | None = None
 
     def __attrs_post_init__(self) -> None:
         if (self.handler is None) == (self.command is None):
-            raise InvalidInputError(f"agent {self.id!r}: expected either handler = 'module:function' or command = [...]")
+            raise InvalidInputError(
+                f"agent {self.id!r}: expected either handler = 'module:function' or command = [...]"
+            )
         if self.command is not None and not self.command:
             raise InvalidInputError(f"agent {self.id!r}: command is empty, expected a program and its arguments")
 

@@ -27,9 +27,7 @@ class ConfigError(InvalidInputError):
         self.origin = origin
         self.problems = problems
         count = f"{len(problems)} mistakes" if len(problems) > 1 else "a mistake"
-        super().__init__(
-            "\n".join([f"{origin}: {count} in the configuration", *(f"  {p}" for p in problems)])
-        )
+        super().__init__("\n".join([f"{origin}: {count} in the configuration", *(f"  {p}" for p in problems)]))
 
 
 class HostClosedError(WakewardError):

@@ -90,20 +90,30 @@ class OutputBuffer:
     def text(self) -> str:
         """All that is kept, decoded and sanitised, with a line that says what is missing in the middle."""
         extent = self.read(0)
-        view = TextView()
-        text = view.feed(extent.data)
-        if extent.missing_between:
-            text += f"{view.restart()}\n{missing_line(extent.missing_between)}\n{view.feed(_whole(extent.rest))}"
-        return text + view.finish()
+        head, tail = _readable(extent)
+        missing = extent.missing_before + extent.missing_between
+        if not missing:
+            return head
+        return f"{head}\n{missing_line(missing)}\n{tail}" if head else f"{missing_line(missing)}\n{tail}"
 
     def tail_text(self, max_units: int) -> str:
-        """The last ``max_units`` UTF-16 code units of the sanitised output, no character split."""
-        extent = self.read(0)
-        view = TextView()
-        text = view.feed(extent.data)
-        if extent.missing_between:
-            text = view.restart() + view.feed(_whole(extent.rest))
-        return utf16_tail(text + view.finish(), max_units)
+        """The last ``max_units`` UTF-16 code units of the sanitised output, no character split.
+
+        Never more than the kept tail, or, where nothing was lost, all of it.
+        """
+        head, tail = _readable(self.read(0))
+        return utf16_tail(tail or head, max_units)
+
+
+def _readable(extent: Extent) -> tuple[str, str]:
+    """The text before the gap and after it; all of it is before where there is none."""
+    before, after = (b"", extent.data) if extent.missing_before else (extent.data, extent.rest)
+    view = TextView()
+    head = view.feed(before)
+    if not extent.missing_before and not extent.missing_between:
+        return head + view.finish(), ""
+    head += view.restart()
+    return head, view.feed(_whole(after)) + view.finish()
 
 
 @final

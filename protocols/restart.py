@@ -108,7 +108,7 @@ class Restart:
 @final
 @frozen
 class GiveUp:
-    """Do not come back. ``reason`` is for people; ``exhausted`` tells a spent intensity from a policy that forbids it."""
+    """Do not come back. ``reason`` is for people; ``exhausted`` tells a spent intensity from the policy's own no."""
 
     reason: str
     exhausted: bool
@@ -120,6 +120,9 @@ def decide_restart(
     """Whether an actor that has just ended comes back, and when.
 
     Args:
+        spec: How often and how fast.
+        history: What was decided before.
+        now_ms: The instant of the end.
         crashed: False for an orderly end of the actor's own making.
         roll: A random number, 0 up to but not including 1; spreads the delay.
     """

@@ -5,9 +5,473 @@
         await host.notify("agent:ops:main", "deploy finished", source="hook", intent="immediate")
         await host.wait_idle()
 
-Entering starts everything, leaving drains it. What a host is made of: a :class:`~.kernel.system.ActorSystem`, in which the
-router, the agents and the exec supervisor live; the turn runner; the process shell; the ledger. They meet here and
-nowhere else.
+What a host is made of: a :class:`~.kernel.ActorSystem`, in which the router, the agents and the exec supervisor live; the turn
+runner; the process shell; the ledger. They meet here and nowhere else.
 """
 
 from __future__ import annotations
+
+import random
+import secrets
+import time
+from collections import Counter
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
+from itertools import count
+from typing import Final, Unpack, final
+
+import trio
+from attrs import field, frozen
+from loguru import logger
+
+from ..actors.agent import Agent, AgentPorts, AgentState, Configure, Pause, Retire
+from ..actors.exec import ExecSupervisor
+from ..actors.exec_port import JobExited
+from ..actors.job_registry import SUPERVISOR_ADDRESS, JobRegistry
+from ..actors.router import Directory, Router, refusal_of
+from ..protocols.config import AgentOptions, HostConfig, agent_id_of
+from ..protocols.cooldown import CooldownClock
+from ..protocols.duration import Duration, duration_ms
+from ..protocols.errors import HostClosedError, InvalidInputError
+from ..protocols.event import DeliveryContext
+from ..protocols.messages import Notice, Wake
+from ..protocols.receipt import Receipt, Refusal
+from ..protocols.session_route import normalize_agent_id
+from ..protocols.text import es_trim
+from ..protocols.turn import Failed, Outcome, TurnRequest
+from ..protocols.wake import Intent, Source
+from .clock import Clock
+from .drain import Drain
+from .exec_options import ExecOptions, exec_contract, exec_spec, yield_after_ms
+from .jobs import JobHandle, Jobs
+from .kernel import ActorSystem, MailboxSpec, open_system
+from .ledger import MemoryLedger
+from .process import ProcessShell, open_process_shell
+from .statistics import AgentStatistics, DrainReport, ExecStatistics, HostStatistics
+from .turn import Turn
+from .turns import TurnRunner
+from .wake_options import Settled, WakeOptions, one_of, receipt_of, wake_of
+
+_ROUTER: Final = "router"
+_MAILBOX: Final = MailboxSpec(capacity=1_000_000)
+_CANCEL_GRACE_MS: Final = 5_000
+"""How long, when the grace of a drain is over, children have between SIGTERM and SIGKILL."""
+
+Handler = Callable[[Turn], Awaitable[Outcome | None]]
+"""What an agent does in a turn. ``None`` is as good as ``Ran()``; an exception is a failed turn."""
+
+
+@final
+@frozen(kw_only=True)
+class AgentSpec(AgentOptions):
+    """An agent: ``AgentSpec("ops", handler, heartbeat=Heartbeat("30m"))``.
+
+    Attributes:
+        id: Its name in session keys (``agent:<id>:...``): letters, digits, ``-`` and ``_``, at most 64; case does not matter.
+        handler: What it does in a turn.
+    """
+
+    id: str = field(converter=agent_id_of, kw_only=False)
+    handler: Handler = field(kw_only=False)
+
+    def __attrs_post_init__(self) -> None:
+        if not callable(self.handler):
+            raise InvalidInputError(
+                f"agent {self.id!r}: handler {self.handler!r} is not callable; expected async (Turn) -> ..."
+            )
+
+
+@final
+class Host:
+    """A running host. Made by :func:`open_host`; usable within its block.
+
+    Attributes:
+        ledger: The latest decisions: what was accepted, deferred until when, started, finished, refused, and why.
+        system: The actor system underneath, for actors of your own.
+        config: The configuration in force.
+    """
+
+    def __init__(self, config: HostConfig, system: ActorSystem, shell: ProcessShell, nursery: trio.Nursery) -> None:
+        """See :func:`open_host`."""
+        self.config = config
+        self.system = system
+        self.ledger = MemoryLedger(config.ledger_size)
+        self._directory = Directory(routing=config.routing, unowned=config.default_agent)
+        self._specs: dict[str, AgentSpec] = {}
+        self._states: dict[str, AgentState] = {}
+        self._agent_numbers = count(2)
+        self._outstanding = 0
+        self._execs = Counter[str]()
+        self._changed = trio.Event()
+        self._shell = shell
+        self._registry = JobRegistry(secrets.randbelow)
+        self._jobs = Jobs(self._registry, system.tell, system.clock.now_ms)
+        self._turns = TurnRunner(nursery, system.signal, self._handler_of, config.turns_max)
+        self._draining: Drain | None = None
+        self._nursery = nursery
+        ports = AgentPorts(self._turns, self.ledger, random.Random().random, self._count)  # noqa: S311 - jitter
+        system.define("agent", lambda ctx: Agent(ctx, self._states[ctx.address], ports), mailbox=_MAILBOX)
+        system.spawn(_ROUTER, lambda ctx: Router(ctx, self._directory, self.ledger), mailbox=_MAILBOX)
+        system.spawn(SUPERVISOR_ADDRESS, lambda ctx: ExecSupervisor(ctx, shell, self._registry), mailbox=_MAILBOX)
+
+    # ---- agents
+
+    def add_agent(self, spec: AgentSpec) -> None:
+        """Let an agent live here. It is woken from now on.
+
+        Raises:
+            InvalidInputError: The host has an agent of that id.
+            HostClosedError: The host is draining.
+        """
+        self._check_open()
+        if spec.id in self._directory.addresses:
+            raise InvalidInputError(f"agent {spec.id!r} is here already; remove it first, or reconfigure")
+        address = f"agent:{spec.id}"
+        if address in self._states:
+            address = f"{address}#{next(self._agent_numbers)}"  # its namesake may still be leaving
+        settings = self.config.settings_of(spec.id, spec)
+        self._states[address] = AgentState(settings, CooldownClock(settings.interval_ms, self.system.clock.now_ms()))
+        self._specs[spec.id] = spec
+        self._directory.addresses[spec.id] = address
+        if settings.cadence is not None:
+            self.system.tell(address, Configure(settings))  # an agent with a beat is awake to keep it
+        for remark in spec.heartbeat.remarks if spec.heartbeat else ():
+            logger.warning("agent {}: {}", spec.id, remark)
+
+    def remove_agent(self, agent_id: str) -> None:
+        """Let an agent go: it takes no more turns. A running one ends as it would; events that no turn has seen become dead
+        letters of the ledger, and whoever waits for an outcome is told.
+
+        Raises:
+            InvalidInputError: There is no such agent.
+        """
+        address = self._directory.addresses.pop(normalize_agent_id(agent_id), None)
+        if address is None:
+            raise InvalidInputError(f"no agent {agent_id!r} here; agents: {self._known()}")
+        self._specs.pop(normalize_agent_id(agent_id))
+        self.system.signal(address, Retire("agent removed"))
+
+    def _handler_of(self, agent_id: str) -> Callable[[TurnRequest], Awaitable[object]]:
+        handler = self._specs[agent_id].handler
+        return lambda request: handler(Turn(request, self))
+
+    # ---- wakes and events
+
+    def wake(
+        self,
+        session_key: str | None = None,
+        *,
+        source: Source | str,
+        intent: Intent | str,
+        **options: Unpack[WakeOptions],
+    ) -> Receipt:
+        """Ask that one session take a turn. Returns at once; never blocks; works while cancelled.
+
+        Args:
+            session_key: Which session; ``None`` means the main session of ``agent_id``.
+            source: Who asks.
+            intent: How urgent it is; the cooldown reads this alone.
+            options: See :class:`~wakeward.runtime.wake_options.WakeOptions`.
+
+        Returns:
+            Truthy when accepted: then a turn follows, as soon as the agent's guards allow. Else why not.
+
+        Raises:
+            InvalidInputError: ``source`` or ``intent`` is none of the known ones.
+        """
+        return self._send(wake_of(session_key, source, intent, options))
+
+    async def wake_and_wait(
+        self,
+        session_key: str | None = None,
+        *,
+        source: Source | str,
+        intent: Intent | str,
+        until_deferred: bool = False,
+        **options: Unpack[WakeOptions],
+    ) -> Outcome:
+        """Wake a session and wait for the outcome of the turn that comes of it.
+
+        Args:
+            session_key: As for :meth:`wake`, and so are the others.
+            source: Who asks.
+            intent: How urgent it is.
+            until_deferred: Return at the first deferral, as ``Skipped(reason, retry_at_ms)``; the wake itself goes on.
+            options: See :class:`~wakeward.runtime.wake_options.WakeOptions`.
+
+        Returns:
+            The outcome. A wake that was refused is a permanent failure with the reason.
+
+        Raises:
+            InvalidInputError: ``source`` or ``intent`` is none of the known ones.
+
+        Cancellation: the wake goes on.
+        """
+        wake = wake_of(session_key, source, intent, options)
+        wake.settle = settled = Settled()
+        wake.settle_on_deferral = until_deferred
+        receipt = self._send(wake)
+        answer = await settled.wait() if receipt else receipt
+        if isinstance(answer, Receipt):
+            await trio.lowlevel.checkpoint()
+            return Failed(answer.detail, transient=answer.refusal is Refusal.FULL)
+        return answer
+
+    async def notify(
+        self,
+        session_key: str,
+        text: str,
+        *,
+        source: Source | str,
+        intent: Intent | str | None = Intent.EVENT,
+        reason: str | None = None,
+        context_key: str | None = None,
+        delivery: DeliveryContext | None = None,
+        trusted: bool = False,
+        coalesce_ms: int = 0,
+        agent_id: str | None = None,
+    ) -> Receipt:
+        """Queue an event for a session, and wake it.
+
+        Args:
+            session_key: Which session.
+            text: What happened. Not blank.
+            source: Who says it.
+            intent: How urgent its wake is; ``None`` queues the event for whoever wakes the session next.
+            reason: The wake's reason, for people; by default the source.
+            context_key: What it is about; a repeat of a queued event about the same is not queued twice.
+            delivery: Where an answer should go.
+            trusted: The text is our own; what comes from outside is not.
+            coalesce_ms: How long its wake waits for company.
+            agent_id: The owner, where the key names none.
+
+        Returns:
+            When the event is accepted for good: truthy, also when a queued event says the same already. Falsy when it was
+            refused: nobody owns the session, or its queue is full (try again later).
+
+        Raises:
+            InvalidInputError: The text is blank, or ``source`` or ``intent`` is none of the known ones.
+
+        Cancellation: the event may or may not have been accepted.
+        """
+        if not es_trim(text):
+            raise InvalidInputError(f"the event for session {session_key!r} has no text: {text!r}")
+        source = one_of(Source, source)
+        settled = Settled()
+        notice = Notice(
+            session_key,
+            text,
+            source,
+            None if intent is None else one_of(Intent, intent),
+            reason or source.value,
+            agent_id,
+            context_key,
+            delivery,
+            trusted,
+            coalesce_ms,
+            settled,
+        )
+        receipt = self._send(notice)
+        if not receipt:
+            await trio.lowlevel.checkpoint()
+            return receipt
+        return receipt_of(await settled.wait(), session_key)
+
+    def _send(self, message: Wake | Notice) -> Receipt:
+        """Hand over to the router, and say truthfully at once whether somebody owns it."""
+        if self._draining is not None:
+            receipt = Receipt(Refusal.DRAINING, "the host is draining")
+        else:
+            found = self._directory.resolve(message.session_key, message.agent_id)
+            receipt = found if isinstance(found, Receipt) else self.system.tell(_ROUTER, message)
+        if not receipt:
+            self.ledger.record(refusal_of(message, receipt, self.system.clock.now_ms()))
+        return receipt
+
+    # ---- children
+
+    async def exec(
+        self,
+        session_key: str,
+        command: str | Sequence[str],
+        *,
+        agent_id: str | None = None,
+        **options: Unpack[ExecOptions],
+    ) -> JobHandle:
+        """Run a command for a session. Its exit is told to the session's owner, and to nobody else.
+
+        Args:
+            session_key: For whom.
+            command: A shell command, or a program and its arguments.
+            agent_id: The owner, where the key names none.
+            options: See :class:`~wakeward.runtime.exec_options.ExecOptions`.
+
+        Returns:
+            A handle; its ``exit`` is set when the command ended before it went into the background.
+
+        Raises:
+            InvalidInputError: Nobody owns the session, or the command or an option cannot be used.
+            TooManyJobsError: The agent has too many live children.
+            HostClosedError: The host is draining.
+
+        Cancellation: a command that is still waited for is ended, silently.
+        """
+        self._check_open()
+        found = self._directory.resolve(session_key, agent_id)
+        if isinstance(found, Receipt):
+            raise InvalidInputError(found.detail)
+        contract = exec_contract(session_key, found.agent_id, self._directory.routing, options)
+        return await self._jobs.run(exec_spec(command, options), contract, yield_after_ms=yield_after_ms(options))
+
+    def jobs(self, agent_id: str) -> list[JobHandle]:
+        """The jobs of an agent, running and finished."""
+        return list(self._jobs.list(normalize_agent_id(agent_id)))
+
+    def deliver(self, message: object) -> None:
+        """How the process shell tells the exec supervisor; it works while cancelled, and nothing is refused."""
+        self._execs[type(message).__name__] += 1
+        self.system.signal(SUPERVISOR_ADDRESS, message)
+        self._nudge()
+
+    # ---- the whole
+
+    async def wait_idle(self) -> None:
+        """Wait until there is nothing left to do: no wake pending, deferred ones included, no turn, no child running.
+
+        Beats to come, detached children and events that nobody is to be woken for do not count.
+        """
+        while True:
+            await self.system.wait_idle()
+            if self._outstanding == 0 and self._registry.statistics().live_count == 0:
+                return
+            await self._changed.wait()
+
+    def statistics(self) -> HostStatistics:
+        """A snapshot."""
+        agents = {agent_id: self._statistics_of(self._states[at]) for agent_id, at in self._directory.addresses.items()}
+        exited = self._execs[JobExited.__name__]
+        running = self._registry.statistics().live_count
+        slots = self._turns.slots
+        return HostStatistics(
+            agents, ExecStatistics(exited + running, exited, running), len(self._turns.running), slots.waiting_count
+        )
+
+    def _statistics_of(self, state: AgentState) -> AgentStatistics:
+        counts = state.counts
+        return AgentStatistics(
+            counts.wakes,
+            counts.coalesced,
+            dict(counts.deferred),
+            counts.turns,
+            counts.events_accepted,
+            counts.events_presented,
+            state.events_retained,
+            counts.events_dead,
+        )
+
+    async def drain(self, grace: Duration | None = None) -> DrainReport:
+        """End in four phases: refuse what is new, start no more turns, let turns and children end within the grace, cancel the
+        rest (children: SIGTERM, then SIGKILL). Events and wakes that were accepted stay where they are, and are reported.
+
+        Args:
+            grace: By default the configuration's ``drain_grace``. A second call waits for the same end; a shorter grace
+                hastens it.
+
+        Cancellation: the drain goes on when somebody else waits for it; leaving the host's block always finishes it.
+        """
+        grace_ms = self.config.drain_grace_ms if grace is None else duration_ms(grace)
+        if self._draining is None:
+            for address in self._directory.addresses.values():
+                self.system.signal(address, Pause(paused=True))
+            self._draining = Drain(self, self._nursery, grace_ms)
+        self._draining.hasten(grace_ms)
+        return await self._draining.wait()
+
+    async def wait_quiet(self) -> None:
+        """Wait until no turn and no child runs; wakes may be pending."""
+        while self._turns.running or self._registry.statistics().live_count:
+            await self._changed.wait()
+
+    def interrupt_turns(self) -> tuple[str, ...]:
+        """Cancel every turn that runs; its events are kept. The sessions whose turn it was."""
+        running = self._turns.running
+        for turn in running:
+            self._turns.interrupt(turn.turn_id, "the host ends")
+        return tuple(turn.session_key for turn in running)
+
+    async def end_children(self) -> int:
+        """End every child with its tree (those started detached excepted), and wait for it. How many there were."""
+        live = self._registry.statistics().live_count
+        self._shell.stop_all(_CANCEL_GRACE_MS)
+        await self.wait_quiet()
+        return live
+
+    def events_retained(self) -> dict[str, int]:
+        """Events not yet presented, by session."""
+        lanes = [lane for at in self._directory.addresses.values() for lane in self._states[at].lanes.values()]
+        return {lane.session_key: lane.events_waiting for lane in lanes if lane.events_waiting}
+
+    # ---- inside
+
+    def _check_open(self) -> None:
+        if self._draining is not None:
+            raise HostClosedError("the host is draining and takes no more work")
+
+    def _known(self) -> str:
+        return ", ".join(sorted(self._directory.addresses)) or "none"
+
+    def _count(self, change: int) -> None:
+        self._outstanding += change
+        if self._outstanding == 0:
+            self._nudge()
+
+    def _nudge(self) -> None:
+        self._changed.set()
+        self._changed = trio.Event()
+
+
+@asynccontextmanager
+async def open_host(config: HostConfig | None = None, *, clock: Clock | None = None) -> AsyncGenerator[Host]:
+    """Open a host. Leaving the block drains it: normally with the configuration's grace, else at once.
+
+    Args:
+        config: How it is configured; agents with a ``handler`` or a ``command`` in it are loaded.
+        clock: The timeline; by default one anchored to the wall clock now.
+
+    Raises:
+        ConfigError: An agent of the configuration cannot be loaded.
+
+    Cancellation: turns are cancelled, children ended with their trees; nothing outlives the block.
+    """
+    config = config or HostConfig()
+    clock = clock or Clock.start(time.time_ns() // 1_000_000)
+    failure: BaseException | None = None
+    try:
+        async with open_system(name="host", clock=clock, drain_grace_ms=_CANCEL_GRACE_MS) as system:
+            deliver = _Delivery()
+            async with open_process_shell(deliver, system.clock.now_ms) as shell, trio.open_nursery() as nursery:
+                host = deliver.to = Host(config, system, shell, nursery)
+                try:
+                    yield host
+                except BaseException as error:
+                    failure = error
+                    raise
+                finally:
+                    with trio.CancelScope(shield=True):
+                        await host.drain(grace=0 if failure else None)
+                    nursery.cancel_scope.cancel(reason="the host closes")
+    except BaseExceptionGroup as group:
+        # A nursery wraps what leaves its body; whoever wrote the body expects it as it was.
+        if failure is not None and group.split(lambda error: error is failure)[1] is None:
+            raise failure from failure.__cause__
+        raise
+
+
+@final
+class _Delivery:
+    """The process shell is made before the host, and tells it."""
+
+    to: Host
+
+    def __call__(self, message: object) -> None:
+        self.to.deliver(message)

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
-from typing import TYPE_CHECKING, Any, final
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Unpack, final
 
 from attrs import define
 
 from ..protocols.event import DeliveryContext, Event
-from ..protocols.turn import Outcome, TurnRequest
+from ..protocols.turn import TurnRequest
 from ..protocols.wake import Intent, Source, WakeTask
+from .exec_options import ExecOptions
+from .jobs import JobHandle
 
 if TYPE_CHECKING:
     from .host import Host
-    from .jobs import JobHandle
 
 
 @final
@@ -70,6 +71,11 @@ class Turn:
         return self._request.events
 
     @property
+    def events_dropped(self) -> int:
+        """Older events that a queue with ``overflow = "drop-oldest"`` had to drop, and that no turn was told of yet."""
+        return self._request.events_dropped
+
+    @property
     def tasks(self) -> tuple[WakeTask, ...]:
         """Due work."""
         return self._request.tasks
@@ -88,3 +94,12 @@ class Turn:
     def started_at_ms(self) -> int:
         """On the host's timeline."""
         return self._request.started_at_ms
+
+    async def exec(self, command: str | Sequence[str], **options: Unpack[ExecOptions]) -> JobHandle:
+        """Run a command for this session: :meth:`Host.exec <wakeward.runtime.host.Host.exec>` with the turn's session."""
+        return await self._host.exec(self.session_key, command, **options)
+
+    async def exec_background(self, command: str | Sequence[str], **options: Unpack[ExecOptions]) -> JobHandle:
+        """Run a command in the background. It outlives the turn; its exit wakes this session, and no other."""
+        options["background"] = True
+        return await self.exec(command, **options)

@@ -30,6 +30,7 @@ INTERRUPTED = Skipped("interrupted")
 @define(eq=False)
 class _Running:
     request: TurnRequest
+    handler: RunTurn
     scope: trio.CancelScope
     interrupted: str | None = None
 
@@ -68,7 +69,7 @@ class TurnRunner:
 
     def start(self, address: str, request: TurnRequest) -> None:
         """See the port. The context variables of whoever caused the turn do not leak into it."""
-        running = _Running(request, trio.CancelScope())
+        running = _Running(request, self._handler_of(request.agent_id), trio.CancelScope())
         self._running[request.turn_id] = running
         name = f"turn {request.turn_id} of {request.session_key}"
         contextvars.Context().run(self._nursery.start_soon, self._run, address, running, name=name)
@@ -91,17 +92,17 @@ class TurnRunner:
         running.scope.deadline = trio.current_time() + request.timeout_ms / 1000
         try:
             with running.scope:
-                outcome = await self._call(request)
+                outcome = await self._call(request, running.handler)
             if running.scope.cancel_called:
                 outcome = self._cut_short(running)
         finally:
             del self._running[request.turn_id]
             self._tell(address, TurnEnded(request.turn_id, request.session_key, outcome))
 
-    async def _call(self, request: TurnRequest) -> Outcome:
+    async def _call(self, request: TurnRequest, handler: RunTurn) -> Outcome:
         """Call the handler and make an outcome of whatever comes out of it. Only a cancellation passes."""
         try:
-            returned = await self._handler_of(request.agent_id)(request)
+            returned = await handler(request)
         except (KeyboardInterrupt, trio.Cancelled):
             raise
         except BaseExceptionGroup as group:

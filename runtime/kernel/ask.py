@@ -37,7 +37,7 @@ T = TypeVar("T")
 
 
 @final
-@define(eq=False, weakref_slot=False)
+@define(eq=False, repr=False, weakref_slot=False)
 class Ask(Sender, Generic[T]):
     """One request on its way; to the asked actor it is the reply. See :class:`~wakeward.actors.port.Reply`."""
 
@@ -51,6 +51,9 @@ class Ask(Sender, Generic[T]):
     waiting: bool = False
     value: Any = None
     error: BaseException | None = None
+
+    def __repr__(self) -> str:
+        return f"<reply of {self.callee.address} to {self.label()}>"
 
     def __call__(self, value: T, /) -> bool:
         """Answer. True when somebody was still waiting."""
@@ -105,7 +108,7 @@ class Ask(Sender, Generic[T]):
 
 
 @final
-@define(eq=False)
+@define(eq=False, repr=False)
 class Asks:
     """The outstanding requests of a system, oldest first, and the alarm for the oldest."""
 

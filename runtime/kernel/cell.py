@@ -60,7 +60,7 @@ class Closing(enum.Enum):
 
 
 @final
-@define(eq=False, weakref_slot=False)
+@define(eq=False, repr=False, weakref_slot=False)
 class Book:
     """What is remembered of an actor across its restarts."""
 
@@ -79,7 +79,7 @@ class Book:
 
 
 @final
-@define(eq=False, weakref_slot=False)
+@define(eq=False, repr=False, weakref_slot=False)
 class Cell(Sender):
     """One actor, by its address.
 
@@ -102,6 +102,9 @@ class Cell(Sender):
     control: deque[Entry] | None = None
     life: Incarnation | None = None
     book: Book | None = None
+
+    def __repr__(self) -> str:
+        return f"<Cell {self.address} {self.state.value}>"
 
     def label(self) -> str:
         """Its address."""

@@ -1,9 +1,9 @@
 """The dispatcher: one task that runs every synchronous actor, in the order in which they became ready.
 
 A task per activation would cost 6 to 10 us and buy nothing, because a behaviour does not await; and Trio shuffles its
-tasks, while the ready-queue here is first in, first out, so a run can be repeated. A ready cell handles a bounded number
-of messages and goes to the end of the queue; after a bounded number of messages, or some milliseconds, the dispatcher
-lets Trio's other tasks run.
+tasks, while the ready-queue here is first in, first out, so a run can be repeated. A ready cell handles a bounded
+number of messages and goes to the end of the queue; after a bounded number of activations, or some milliseconds, the
+dispatcher lets Trio's other tasks run.
 
 The dispatcher is shielded: a cancel from outside ends the turns, but what was accepted is still handled or accounted
 for, by the drain. It parks with nothing but a rescheduling, and what wakes it early is the deadline of the scope it is
@@ -95,7 +95,10 @@ def run_cell(cell: Cell) -> None:
         except BaseException as error:  # noqa: BLE001  a factory that raises is a crash of that actor
             supervision.crashed(cell, error, None, control=False)
             return
-    if cell.life is not None and _drain(cell):
+    again = cell.life is not None and _drain(cell)
+    if cell.book is not None and cell.book.parked and cell.state is not State.STOPPED:
+        ask.admit_parked(cell)
+    if again:
         _requeue(cell)
 
 
@@ -155,8 +158,6 @@ def _count(cell: Cell, handled: int) -> None:
 
 
 def _requeue(cell: Cell) -> None:
-    if cell.book is not None and cell.book.parked:
-        ask.admit_parked(cell)
     if cell.queue or cell.control:
         cell.kernel.enqueue(cell)
     elif cell.closing is not None:

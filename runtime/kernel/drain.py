@@ -21,7 +21,6 @@ from loguru import logger
 
 from ...actors.port import Cause
 from . import lifecycle
-from .cell import Cell, State
 from .deadletters import DeadLetter
 
 if TYPE_CHECKING:
@@ -42,6 +41,7 @@ class DrainReport:
         in_time: Everything accepted was handled within the grace.
         undelivered: What waited and was not handled.
         turns_cancelled: The actors whose turns were still running when the grace was over.
+        turns_stuck: Of these, those that ignored it: leaving the system's block waits for them, as a nursery must.
         timers_frozen: Address, key and instant of every timer that was armed.
         elapsed_ms: How long the drain took.
     """
@@ -49,12 +49,13 @@ class DrainReport:
     in_time: bool
     undelivered: tuple[DeadLetter, ...]
     turns_cancelled: tuple[str, ...]
+    turns_stuck: tuple[str, ...]
     timers_frozen: tuple[tuple[str, object, int], ...]
     elapsed_ms: int
 
 
 @final
-@define(eq=False)
+@define(eq=False, repr=False)
 class Drain:
     """The one drain of a system."""
 
@@ -89,11 +90,15 @@ class Drain:
             in_time = kernel.quiet()
             kernel.letters.collect_drained()
             cancelled = await self._cancel()
-            undelivered = end_all(kernel)
+            stuck = [cell.address for cell in kernel.turns]
+            if stuck:
+                logger.warning("{}: turns that ignore their cancellation: {}", kernel.name, stuck)
+            undelivered = _end_all(kernel)
             self.report = DrainReport(
                 in_time and not undelivered,
                 tuple(undelivered),
                 tuple(cancelled),
+                tuple(stuck),
                 tuple((t.label(), t.key, t.at_ms) for t in frozen_timers),
                 kernel.clock.now_ms() - self._begun_ms,
             )
@@ -112,22 +117,15 @@ class Drain:
                 logger.opt(exception=error).error("the cancel hook of {} failed", kernel.name)
         with trio.move_on_after(SETTLE_S):
             await kernel.wait_until(kernel.quiet)
-        if kernel.turns:
-            logger.warning("{}: turns that ignore their cancellation: {}", kernel.name, [*map(_address, kernel.turns)])
-            await kernel.wait_until(lambda: not kernel.turns)
         return cancelled
 
 
-def end_all(kernel: Kernel) -> list[DeadLetter]:
+def _end_all(kernel: Kernel) -> list[DeadLetter]:
     """End every actor that has lived, and close. Returns what the drain left undelivered."""
     collected = kernel.letters.collect_drained()
     kernel.close()
     for cell in list(kernel.cells.values()):
-        if cell.state is not State.STOPPED and (cell.life or cell.queue or cell.control or cell.book):
-            lifecycle.terminate(cell, Cause.DRAINED)
+        if cell.life or cell.queue or cell.control or cell.book:
+            lifecycle.kill(cell, Cause.DRAINED)
     kernel.wake()
     return collected
-
-
-def _address(cell: Cell) -> str:
-    return cell.address

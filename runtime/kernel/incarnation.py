@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 @final
-@define(eq=False, weakref_slot=False)
+@define(eq=False, repr=False, weakref_slot=False)
 class Incarnation:
     """See the port for what a behaviour may call; the attributes are the kernel's."""
 
@@ -34,6 +34,9 @@ class Incarnation:
     idle_from_ms: int = 0
     nap: Alarm | None = None
     over: bool = False
+
+    def __repr__(self) -> str:
+        return f"<Context of {self.cell.address}>"
 
     @property
     def address(self) -> str:

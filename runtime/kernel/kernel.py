@@ -43,7 +43,7 @@ class Phase(enum.Enum):
 
 
 @final
-@define(eq=False)
+@define(eq=False, repr=False)
 class Kernel:
     """The shared state of one system. Everything here happens on one thread."""
 

@@ -67,13 +67,18 @@ def carry_on(cell: Cell) -> None:
 
 def stop(cell: Cell, *, own: bool = False) -> bool:
     """Refuse new messages, finish the accepted ones, then end. False when it is ending already."""
+    if cell.closing is Closing.OWN_STOP and not own:
+        cell.closing = Closing.STOP  # even a permanent actor must not come back from this
+        return True
     if cell.state is State.STOPPED or cell.closing is not None:
         return False
     cell.closing = Closing.OWN_STOP if own else Closing.STOP
     cell.room = 0
     for parked in list(cell.book.parked if cell.book else ()):
         parked.lost("stopped", None)
-    if not cell.scheduled:
+    if cell.state is State.BACKOFF and not cell.queue and not cell.control:
+        terminate(cell, Cause.STOPPED)
+    elif not cell.scheduled:
         cell.kernel.schedule(cell)
     return True
 
@@ -86,22 +91,22 @@ def interrupt(cell: Cell) -> bool:
     return True
 
 
-def kill(cell: Cell) -> bool:
+def kill(cell: Cell, cause: Cause = Cause.KILLED) -> bool:
     """End now: what waits goes to the dead letters, a running turn is cancelled and ends the actor when it is over.
     False when the actor is dead or dying of it already.
     """
     if cell.state is State.STOPPED or cell.closing is Closing.KILL:
         return False
     if cell.state is not State.TURN:
-        terminate(cell, Cause.KILLED)
+        terminate(cell, cause)
         return True
     assert cell.life is not None
     assert cell.life.turn is not None
     cell.closing = Closing.KILL
     cell.room = 0
-    _abandon(cell, DeadReason.KILLED)
-    ask.fail_all(cell, "killed", None)
-    cell.life.turn.cancel("kill")
+    _abandon(cell, _left_behind(cause))
+    ask.fail_all(cell, cause.value, None)
+    cell.life.turn.cancel(cause.value)
     return True
 
 

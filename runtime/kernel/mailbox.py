@@ -1,9 +1,9 @@
 """The user lane of a mailbox: what waits, in what order, and what happens to one message too many.
 
-The common mailbox is a bare :class:`collections.deque`, made at the first message and let go when it is empty: an empty
-deque is 780 bytes, and most actors are idle. ``append`` and ``popleft`` cost about 50 ns together, no more than swapping
-a list out and iterating over it, and nothing that was accepted is ever outside the mailbox: capacity, dropping,
-merging, crash and kill see one exact queue.
+The common mailbox is a bare :class:`collections.deque`, made at the first message and let go when it is empty: an
+empty deque is 780 bytes, and most actors are idle. ``append`` and ``popleft`` cost some 50 ns together, no more than
+swapping a list out and iterating over it, and nothing that was accepted is ever outside the mailbox: capacity,
+dropping, merging, crash and kill see one exact queue.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ Entry = tuple[Any, Sender]
 
 
 @final
-@define(eq=False)
+@define(eq=False, repr=False)
 class MergingQueue:
     """A queue in which a message can be found by its key. The part of a deque that the kernel uses."""
 

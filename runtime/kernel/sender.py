@@ -23,7 +23,7 @@ class Sender:
 
     def label(self) -> str:
         """The name to show."""
-        raise NotImplementedError
+        return "outside"
 
     def claim(self) -> bool:
         """Whether the message still has a point. Asked once, at delivery."""
@@ -36,11 +36,7 @@ class Sender:
 @final
 @define(eq=False)
 class Outside(Sender):
-    """Whoever is not an actor."""
-
-    def label(self) -> str:
-        """There is no saying who."""
-        return "outside"
+    """Whoever is not an actor: there is no saying who."""
 
 
 OUTSIDE: Final = Outside()

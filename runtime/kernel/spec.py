@@ -66,6 +66,10 @@ class MailboxSpec:
         return 1 if self.overflow is Overflow.LATEST else self.capacity
 
 
+def _room(spec: ActorSpec) -> int:
+    return spec.mailbox.room
+
+
 @final
 @frozen(eq=False)
 class ActorSpec:
@@ -80,7 +84,7 @@ class ActorSpec:
     mailbox: MailboxSpec = field(factory=MailboxSpec)
     restart: RestartSpec = field(factory=RestartSpec)
     passivate_after_ms: int | None = None
-    room: int = field(init=False, default=Factory(lambda self: self.mailbox.room, takes_self=True))
+    room: int = field(init=False, default=Factory(_room, takes_self=True))
 
     def __attrs_post_init__(self) -> None:
         if self.passivate_after_ms is not None and self.passivate_after_ms < 1:

@@ -1,8 +1,8 @@
 """The stall guard: names the handler that blocks the event loop.
 
 A thread looks, a few times a second, whether the dispatcher is still busy with the same actor and has counted nothing
-since. While turns run it also asks the event loop for a sign of life, because a turn can block the loop as well; an idle
-system is never woken for this. The line it logs, once per stall, has the stack of the blocked thread.
+since. While turns run it also asks the event loop for a sign of life, because a turn can block the loop as well; an
+idle system is never woken for this. The line it logs, once per stall, has the stack of the blocked thread.
 """
 
 from __future__ import annotations
@@ -81,7 +81,7 @@ class StallGuard:
         self._answered = True
 
     def _report(self, blocked_s: float) -> None:
-        frame = sys._current_frames().get(self._thread_id)
+        frame = sys._current_frames().get(self._thread_id)  # pyright: ignore[reportPrivateUsage]  made for this use
         who = self.kernel.current.label() if self.kernel.current is not OUTSIDE else _turn_in(frame)
         stack = "".join(traceback.format_stack(frame)) if frame is not None else "no stack"
         logger.bind(actor=who, system=self.kernel.name).warning(

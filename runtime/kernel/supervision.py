@@ -1,9 +1,9 @@
 """Supervision is data: no nested nurseries, one decision per crash, and a group is a list.
 
-A crash ends the incarnation, with its timers and watches; the mailbox stays. The message that crashed it is tried again
-if the spec allows, else it goes to the dead letters. The pure decision (:func:`~wakeward.protocols.restart.decide_restart`)
-says when the actor comes back, or why it does not. It comes back by itself, not at the next message: a factory that arms
-a timer must not have to wait for somebody to write.
+A crash ends the incarnation, with its timers and watches; the mailbox stays. The message that crashed it is tried
+again if the spec allows, else it goes to the dead letters. The pure decision
+(:func:`~wakeward.protocols.restart.decide_restart`) says when the actor comes back, or why it does not. It comes back
+by itself, not at the next message: a factory that arms a timer must not have to wait for somebody to write.
 """
 
 from __future__ import annotations
@@ -28,12 +28,17 @@ if TYPE_CHECKING:
 
 
 @final
-@define(eq=False)
+@define(eq=False, repr=False)
 class Group:
     """Actors that are restarted together, in this order."""
 
     strategy: Strategy
     members: list[Cell]
+
+    def replace(self, member: Cell, successor: Cell) -> None:
+        """An ended member was revived."""
+        self.members[self.members.index(member)] = successor
+        successor.the_book().group = self
 
     def affected_by(self, cell: Cell) -> list[Cell]:
         """Who shares the fate of ``cell``, itself included."""
@@ -52,6 +57,8 @@ def crashed(cell: Cell, error: BaseException, entry: tuple[Any, Sender] | None, 
     """An incarnation raised.
 
     Args:
+        cell: Whose incarnation.
+        error: What it raised.
         entry: The message it was handling and its sender; ``None`` when it was the factory.
         control: Whether that message came by the control lane.
     """

@@ -6,7 +6,7 @@ import contextvars
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 from types import TracebackType
-from typing import Any, Final, TypeVar, final
+from typing import Any, Final, TypeVar, cast, final
 
 import trio
 import trio.testing
@@ -20,7 +20,7 @@ from . import lifecycle, watch
 from .cell import Cell, State
 from .deadletters import DeadLetter
 from .dispatch import run_dispatcher
-from .drain import CancelHook, Drain, DrainReport, end_all
+from .drain import CancelHook, Drain, DrainReport
 from .errors import AddressError
 from .kernel import Kernel, seeded_roll
 from .observer import Observer
@@ -139,8 +139,9 @@ class ActorSystem:
         cell = self._kernel.cells.get(address)
         if cell is None or cell.state is not State.STOPPED or not self._kernel.open:
             return False
-        spec = cell.spec
-        self._kernel.cells[address] = Cell(address, self._kernel, spec, spec.room)
+        successor = self._kernel.cells[address] = Cell(address, self._kernel, cell.spec, cell.spec.room)
+        if cell.book is not None and cell.book.group is not None:
+            cell.book.group.replace(cell, successor)
         return True
 
     # Messages and verbs by address
@@ -237,10 +238,12 @@ def open_system(
     cancelled, what was accepted is handled or reported. An exception of the block's body leaves it unwrapped.
 
     Args:
+        name: For logs and task names.
         clock: The timeline; by default one that reads 0 now.
         observer: Called at the edges of actors' lives.
         seed: For the jitter of restarts, to repeat a run.
         ask_deadline_ms: When a request without a nearer cancel scope fails.
+        drain_grace_ms: How long accepted work may take when the block is left normally.
         on_cancel: Awaited in the last phase of a drain, to end what else the host owns; what that signals to actors is
             still handled.
 
@@ -297,8 +300,6 @@ class _Opening(AbstractAsyncContextManager[ActorSystem]):
     ) -> bool | None:
         with trio.CancelScope(shield=True):
             await self._drain.run(self._drain_grace_ms if error is None else 0)
-        if self._kernel.dispatcher_gone:
-            end_all(self._kernel)
         if self._guard is not None:
             self._guard.stop()
         if error is None or _only_cancelled(error):
@@ -320,5 +321,6 @@ def _start_dispatcher(kernel: Kernel) -> None:
 
 def _only_cancelled(error: BaseException) -> bool:
     if isinstance(error, BaseExceptionGroup):
-        return error.split(trio.Cancelled)[1] is None
+        group = cast("BaseExceptionGroup[BaseException]", error)
+        return group.split(trio.Cancelled)[1] is None
     return isinstance(error, trio.Cancelled)

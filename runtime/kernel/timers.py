@@ -32,7 +32,7 @@ Entry = tuple[int, int, "Timer | Alarm"]
 
 
 @final
-@define(eq=False, weakref_slot=False)
+@define(eq=False, repr=False, weakref_slot=False)
 class Timer(Sender):
     """One actor's timer under one key; beside its tick in the mailbox, it is the tick's sender."""
 
@@ -45,6 +45,9 @@ class Timer(Sender):
     seq: int
     message: object
     entry: Entry | None = None
+
+    def __repr__(self) -> str:
+        return f"<Timer {self.key!r} of {self.label()} at {self.at_ms} ms>"
 
     def label(self) -> str:
         """Who armed it."""
@@ -64,7 +67,7 @@ class Timer(Sender):
 
 
 @final
-@define(eq=False, weakref_slot=False)
+@define(eq=False, repr=False, weakref_slot=False)
 class Alarm:
     """The kernel's own timer: backoff, passivation, the deadline of requests."""
 
@@ -79,7 +82,7 @@ class Alarm:
 
 
 @final
-@define(eq=False)
+@define(eq=False, repr=False)
 class Timers:
     """The heap.
 
@@ -104,7 +107,7 @@ class Timers:
             return
         timer.message, timer.at_ms, timer.seq = message, at_ms, seq
         if at_ms < timer.entry[0]:
-            self._pass_over()
+            self.disarm(timer)
             self._file(timer)
 
     def arm_alarm(self, at_ms: int, action: Callable[[], None]) -> Alarm:

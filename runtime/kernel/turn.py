@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import contextvars
 from collections.abc import Coroutine
-from typing import TYPE_CHECKING, Any, Final, final
+from typing import TYPE_CHECKING, Any, Final, cast, final
 
 import trio
 from attrs import define, field
@@ -31,7 +31,7 @@ CURRENT: Final[contextvars.ContextVar[Turn | None]] = contextvars.ContextVar("wa
 
 
 @final
-@define(eq=False)
+@define(eq=False, repr=False)
 class Turn:
     """A turn that runs.
 
@@ -69,7 +69,8 @@ def start(cell: Cell, message: Any, sender: Sender, result: object, *, control: 
         result.close()
         kernel.bury(cell, message, sender, DeadReason.DRAINED)
         return False
-    turn = Turn(cell, message, sender, control, result, kernel.clock.now_ms())
+    coroutine = cast("Coroutine[Any, Any, Any]", result)
+    turn = Turn(cell, message, sender, control, coroutine, kernel.clock.now_ms())
     lifecycle.enter_turn(cell, turn)
     kernel.observe(Edge.TURN_STARTED, cell.address, message)
     contextvars.Context().run(_spawn, turn)

@@ -209,6 +209,8 @@ class Child:
             pids = ", ".join(str(proc.pid) for proc in members[:_SHOWN_PIDS_MAX])
             self._problems.append(f"{len(members)} processes of its tree are still there after SIGKILL: {pids}")
             return
+        if not self._tree.group_gone:
+            self._host.orphans.look()  # those that were killed last are zombies now, and ours
         self._host.orphans.remove(self._tree)
 
     async def _wait_gone(self, seconds: float, *, kill: bool) -> list[Proc]:

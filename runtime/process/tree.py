@@ -31,7 +31,13 @@ MARKER: Final = "WAKEWARD_JOB"
 @final
 @define(eq=False)
 class Tree:
-    """One job's processes. ``root_pid`` is unset until the root is spawned."""
+    """One job's processes.
+
+    Attributes:
+        root_pid: Unset until the root is spawned.
+        adopted: Its orphans, which are ours to reap.
+        seen: Number and start time of all that were ever found to belong to it. A zombie can be told by nothing else.
+    """
 
     token: str
     root_pid: int | None = None
@@ -39,6 +45,7 @@ class Tree:
     group_gone: bool = False
     cgroup: Cgroup | None = None
     adopted: dict[int, Proc] = field(factory=dict[int, Proc])
+    seen: dict[int, int] = field(factory=dict[int, int])
 
     @property
     def marker(self) -> bytes:
@@ -76,11 +83,11 @@ class Tree:
         own = set(self.cgroup.pids()) if self.cgroup is not None else set[int]()
         found = {proc.pid: proc for proc in procs if self._belongs(proc) or proc.pid in own}
         _add_descendants(found, procs)
+        self.seen.update((proc.pid, proc.start_ticks) for proc in found.values())
         return [proc for proc in found.values() if not proc.is_dead]
 
     def _belongs(self, proc: Proc) -> bool:
-        known = self.adopted.get(proc.pid)
-        if known is not None and known.start_ticks == proc.start_ticks:
+        if self.seen.get(proc.pid) == proc.start_ticks:
             return True
         if self.root_pid is None or self.group_gone:
             return False
@@ -132,6 +139,7 @@ class Orphans:
         tree = next((tree for tree in self._trees.values() if _is_of(proc, tree)), None)
         if tree is not None:
             tree.adopted[proc.pid] = proc
+            tree.seen[proc.pid] = proc.start_ticks
         elif not any(tree.root_pid is None for tree in self._trees.values()):
             self._foreign[proc.pid] = proc.start_ticks  # with a root on its way, ask again later
 
@@ -161,9 +169,8 @@ def _add_descendants(found: dict[int, Proc], procs: list[Proc]) -> None:
 def _is_of(proc: Proc, tree: Tree) -> bool:
     if tree.root_pid is None or proc.pid == tree.root_pid:
         return False
-    known = tree.adopted.get(proc.pid)
-    if known is not None:
-        return known.start_ticks == proc.start_ticks
+    if tree.seen.get(proc.pid) == proc.start_ticks:
+        return True
     if not tree.group_gone and tree.root_pid in {proc.session, proc.pgrp}:
         return True
     if tree.cgroup is not None and tree.cgroup.holds(proc.pid):

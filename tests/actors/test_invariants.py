@@ -26,7 +26,7 @@ from wakeward.protocols import cooldown as cooldown_module
 from wakeward.protocols.backoff import Backoff
 from wakeward.protocols.cooldown import CooldownClock, CooldownPolicy
 from wakeward.protocols.event_queue import Accepted, EventQueue
-from wakeward.protocols.ledger import DecisionKind
+from wakeward.protocols.ledger import Decision, DecisionKind
 from wakeward.protocols.settings import AgentSettings, Cadence, QueuePolicy, RetryPolicy
 from wakeward.protocols.turn import BUSY_REASONS, Failed, Outcome, Ran, Skipped, TurnRequest
 from wakeward.protocols.wake import Intent, Source
@@ -62,12 +62,14 @@ class Agents(RuleBasedStateMachine):
         super().__init__()
         self.world = World(turns_max=TURNS_MAX)
         self.world.on_start = self.on_start
+        self.world.on_decision = self.on_decision
         for agent_id in AGENTS:
             self.world.add_agent(self.settings_of(agent_id, 1_800_000))
         self.asked: set[str] = set()
         self.accepted: dict[str, list[int]] = defaultdict(list)
         self.shown: dict[str, list[int]] = defaultdict(list)
         self.counted: dict[str, dict[int, int]] = defaultdict(dict)
+        self.texts: dict[tuple[str, int], str] = {}
         self.paused = False
         self.number = 0
 
@@ -102,6 +104,7 @@ class Agents(RuleBasedStateMachine):
         def settle(answer: object) -> None:
             if isinstance(answer, Accepted):
                 self.accepted[session].append(answer.event.id)
+                self.texts[session, answer.event.id] = answer.event.text
 
         self.world.notify(key, f"event {self.number}", "exec-event", intent, coalesce_ms=window, settle=settle)
 
@@ -186,23 +189,17 @@ class Agents(RuleBasedStateMachine):
         if isinstance(outcome, Ran):
             self.shown[request.session_key] += [event.id for event in request.events]
         parked = len(self.world.kinds(DecisionKind.PARKED))
-        dead = len(self.world.kinds(DecisionKind.DEAD))
-        queue = {event.id: event for lane in self.lanes(request.agent_id) if lane.queue for event in lane.queue.peek()}
         self.world.end(outcome, turn_id)
         if given_back:
             assert (clock.last_started_ms, tuple(clock.recent_starts_ms)) == before, "no poisoning"
         final = isinstance(outcome, Failed) and (not outcome.transient or request.attempt + 1 == RETRY.attempts_max)
         assert len(self.world.kinds(DecisionKind.PARKED)) == parked + final, "parked and reported once"
-        self.forget_dead(request, len(self.world.kinds(DecisionKind.DEAD)) - dead, queue)
 
-    def forget_dead(self, request: TurnRequest, count: int, queue: dict[int, Any]) -> None:
-        left = {event.id for lane in self.lanes(request.agent_id) if lane.queue for event in lane.queue.peek()}
-        gone = [number for number in queue if number not in left]
-        acknowledged = [number for number in gone if number in self.shown[request.session_key]]
-        assert len(gone) == len(acknowledged) + count, "no loss"
-        for number in gone:
-            if number not in acknowledged:
-                self.accepted[request.session_key].remove(number)
+    def on_decision(self, decision: Decision) -> None:
+        if decision.kind is DecisionKind.DEAD:
+            session = str(decision.session_key)
+            waiting, shown = self.accepted[session], self.shown[session]
+            waiting.remove(next(n for n in waiting if n not in shown and self.texts[session, n] == decision.text))
 
     def lanes(self, agent_id: str) -> list[Any]:
         return list(self.world.states[agent_id].lanes.values())

@@ -70,6 +70,7 @@ class World:
         self.outstanding = 0
         self.directory = Directory()
         self.on_start: Callable[[TurnRequest], None] = lambda _request: None
+        self.on_decision: Callable[[Decision], None] = lambda _decision: None
         self._actors: dict[str, Behaviour] = {}
         self._inbox: deque[tuple[str, object]] = deque()
         self._timers: list[tuple[int, int, Callable[[], None]]] = []
@@ -82,6 +83,7 @@ class World:
 
     def record(self, decision: Decision, /) -> None:
         self.decisions.append(decision)
+        self.on_decision(decision)
 
     def tell(self, to: str, message: object) -> Receipt:
         if to not in self._actors:
