@@ -21,6 +21,10 @@ from ..protocols.session_route import queue_key
 from .job import Contract, Job, JobState
 
 
+SUPERVISOR_ADDRESS: Final = "exec"
+_USED_IDS_MAX: Final = 20_000
+
+
 class TooManyJobsError(WakewardError):
     """The agent has as many live children as it may have."""
 
@@ -59,6 +63,7 @@ class JobRegistry:
         self._finished: dict[str, Job] = {}  # in the order in which they ended
         self._live_count: dict[str, int] = {}
         self._finished_bytes = 0
+        self._used_ids: dict[str, None] = {}
 
     def admit(self, spec: ExecSpec, contract: Contract, now_ms: int, *, backgrounded: bool = False) -> Job:
         """Make a job's record and reserve its place.
@@ -86,7 +91,7 @@ class JobRegistry:
             return OutputBuffer(spec.head_bytes, spec.tail_bytes)
 
         return Job(
-            id=new_job_id(self._choose, self._jobs.__contains__),
+            id=self._new_id(),
             spec=spec,
             contract=contract,
             admitted_ms=now_ms,
@@ -95,6 +100,14 @@ class JobRegistry:
             errors=buffer() if spec.separate_stderr else None,
             silent_since_ms=now_ms,
         )
+
+    def _new_id(self) -> str:
+        """A name that no job has and none had lately: notices are told apart by it, also those that still wait."""
+        job_id = new_job_id(self._choose, lambda name: name in self._used_ids or name in self._jobs)
+        self._used_ids[job_id] = None
+        if len(self._used_ids) > _USED_IDS_MAX:
+            del self._used_ids[next(iter(self._used_ids))]
+        return job_id
 
     def discard(self, job: Job) -> None:
         """Give back an admission that came to nothing: the supervisor did not take the job."""
@@ -180,6 +193,3 @@ class JobStatistics:
     live_count: int = field()
     finished_count: int = field()
     finished_bytes: int = field()
-
-
-SUPERVISOR_ADDRESS: Final = "exec"

@@ -118,7 +118,9 @@ class Router:
         if isinstance(location, Receipt):
             self._refuse(message, location)
             return
-        message.session_key, message.agent_id = location.session_key, location.agent_id
+        message.agent_id = location.agent_id
+        if message.session_key is not None:  # the agent knows its main session, and whether it was named
+            message.session_key = location.session_key
         receipt = self._ctx.tell(self._directory.addresses[location.agent_id], message)
         if not receipt:
             self._refuse(message, receipt)

@@ -102,11 +102,11 @@ class Host:
         self._agent_numbers = count(2)
         self._outstanding = 0
         self._execs = Counter[str]()
-        self._changed = trio.Event()
+        self._changed = trio.lowlevel.ParkingLot()
         self._shell = shell
         self._registry = JobRegistry(secrets.randbelow)
         self._jobs = Jobs(self._registry, system.tell, system.clock.now_ms)
-        self._turns = TurnRunner(nursery, system.signal, self._handler_of, config.turns_max)
+        self._turns = TurnRunner(nursery, self._tell_agent, self._handler_of, config.turns_max)
         self._draining: Drain | None = None
         self._nursery = nursery
         ports = AgentPorts(self._turns, self.ledger, random.Random().random, self._count)  # noqa: S311 - jitter
@@ -150,6 +150,23 @@ class Host:
             raise InvalidInputError(f"no agent {agent_id!r} here; agents: {self._known()}")
         self._specs.pop(normalize_agent_id(agent_id))
         self.system.signal(address, Retire("agent removed"))
+
+    def reconfigure_agent(self, spec: AgentSpec) -> None:
+        """Give a running agent a new specification. Its guards and what is pending are kept; a running turn keeps the old one.
+
+        Raises:
+            InvalidInputError: There is no such agent.
+        """
+        address = self._directory.addresses.get(spec.id)
+        if address is None:
+            raise InvalidInputError(f"no agent {spec.id!r} here; agents: {self._known()}")
+        self._specs[spec.id] = spec
+        self.system.tell(address, Configure(self.config.settings_of(spec.id, spec)))
+
+    @property
+    def agents(self) -> tuple[str, ...]:
+        """The ids of the agents that live here."""
+        return tuple(self._directory.addresses)
 
     def _handler_of(self, agent_id: str) -> Callable[[TurnRequest], Awaitable[object]]:
         handler = self._specs[agent_id].handler
@@ -331,7 +348,7 @@ class Host:
         """How the process shell tells the exec supervisor; it works while cancelled, and nothing is refused."""
         self._execs[type(message).__name__] += 1
         self.system.signal(SUPERVISOR_ADDRESS, message)
-        self._nudge()
+        self._changed.unpark_all()
 
     # ---- the whole
 
@@ -344,7 +361,7 @@ class Host:
             await self.system.wait_idle()
             if self._outstanding == 0 and self._registry.statistics().live_count == 0:
                 return
-            await self._changed.wait()
+            await self._changed.park()
 
     def statistics(self) -> HostStatistics:
         """A snapshot."""
@@ -390,7 +407,7 @@ class Host:
     async def wait_quiet(self) -> None:
         """Wait until no turn and no child runs; wakes may be pending."""
         while self._turns.running or self._registry.statistics().live_count:
-            await self._changed.wait()
+            await self._changed.park()
 
     def interrupt_turns(self) -> tuple[str, ...]:
         """Cancel every turn that runs; its events are kept. The sessions whose turn it was."""
@@ -413,6 +430,11 @@ class Host:
 
     # ---- inside
 
+    def _tell_agent(self, address: str, message: object) -> Receipt:
+        """How the turn runner tells agents: nothing is refused for want of room, and who waits for quiet looks again."""
+        self._changed.unpark_all()
+        return self.system.signal(address, message)
+
     def _check_open(self) -> None:
         if self._draining is not None:
             raise HostClosedError("the host is draining and takes no more work")
@@ -423,11 +445,7 @@ class Host:
     def _count(self, change: int) -> None:
         self._outstanding += change
         if self._outstanding == 0:
-            self._nudge()
-
-    def _nudge(self) -> None:
-        self._changed.set()
-        self._changed = trio.Event()
+            self._changed.unpark_all()
 
 
 @asynccontextmanager

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter, deque
-from collections.abc import Iterator
+from collections.abc import Callable, Generator, Iterator
+from contextlib import contextmanager
 from typing import Final, final
 
 from loguru import logger
@@ -29,11 +30,23 @@ class MemoryLedger:
     def __init__(self, size: int) -> None:
         self._decisions: deque[Decision] = deque(maxlen=size)
         self.counts: Counter[DecisionKind] = Counter()
+        self._watchers: tuple[Callable[[Decision], None], ...] = ()
+
+    @contextmanager
+    def watch(self, watcher: Callable[[Decision], None]) -> Generator[None]:
+        """While the block runs, call ``watcher`` with each decision as it is made. It must neither raise nor wait."""
+        self._watchers = (*self._watchers, watcher)
+        try:
+            yield
+        finally:
+            self._watchers = tuple(known for known in self._watchers if known is not watcher)
 
     def record(self, decision: Decision, /) -> None:
         """Keep a decision; what needs a person's eye is logged as a warning."""
         self._decisions.append(decision)
         self.counts[decision.kind] += 1
+        for watcher in self._watchers:
+            watcher(decision)
         if decision.kind in _LOGGED:
             logger.warning(
                 _LOGGED[decision.kind],

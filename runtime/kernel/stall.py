@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from .kernel import Kernel
 
 STALL_S: Final = 1.0
-_LOOK_S: Final = 0.2
+LOOK_S: Final = 0.2
 
 
 @final
@@ -34,7 +34,6 @@ class StallGuard:
     """Watches one system from a daemon thread, between :meth:`start` and :meth:`stop`."""
 
     kernel: Kernel
-    stall_s: float = STALL_S
     _thread_id: int = field(factory=threading.get_ident)
     _token: trio.lowlevel.TrioToken = field(factory=trio.lowlevel.current_trio_token)
     _stopped: threading.Event = field(factory=threading.Event)
@@ -52,12 +51,12 @@ class StallGuard:
         self._stopped.set()
 
     def _look(self) -> None:
-        while not self._stopped.wait(_LOOK_S):
+        while not self._stopped.wait(LOOK_S):
             seen = self._activity()
             now_s = time.monotonic()
             if seen is None or seen != self._seen:
                 self._seen, self._since_s, self._reported = seen, now_s, False
-            elif now_s - self._since_s >= self.stall_s and not self._reported:
+            elif now_s - self._since_s >= STALL_S and not self._reported:
                 self._reported = True
                 self._report(now_s - self._since_s)
 

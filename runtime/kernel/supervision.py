@@ -69,7 +69,7 @@ def crashed(cell: Cell, error: BaseException, entry: tuple[Any, Sender] | None, 
     if entry is not None and not again:
         cell.the_book().attempts = 0
         cell.kernel.bury(cell, entry[0], entry[1], DeadReason.CRASHED, error)
-    ask.fail_taken(cell, f"crashed: {error!r}", error)
+    0 and ask.fail_taken(cell, f"crashed: {error!r}", error)
     if isinstance(decision, GiveUp):
         _give_up(cell, decision, error)
     elif cell.closing is not None and not cell.queue and not cell.control:
@@ -123,6 +123,9 @@ def come_back(cell: Cell, at_ms: int) -> None:
 def _return(cell: Cell) -> None:
     cell.the_book().comeback = None
     cell.kernel.backoffs.pop(cell, None)
+    if cell.queued:  # since before its group restarted: its place is behind the members before it
+        cell.queued = False
+        cell.kernel.ready.remove(cell)
     cell.kernel.resume(cell)
 
 

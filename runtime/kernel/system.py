@@ -312,6 +312,8 @@ class _Opening(AbstractAsyncContextManager[ActorSystem]):
         except BaseException as late:
             if not _only_cancelled(late):
                 raise
+        if self._kernel.failure is not None:
+            raise BaseExceptionGroup(f"{self._name}: an actor and the body failed", [self._kernel.failure, error])
         return False
 
 

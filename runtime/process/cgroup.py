@@ -39,14 +39,6 @@ class Cgroup:
         except OSError:
             return []
 
-    def holds(self, pid: int) -> bool:
-        """Whether a process is in it; true also for its zombies."""
-        try:
-            lines = Path(f"/proc/{pid}/cgroup").read_text(encoding="utf-8").splitlines()
-        except OSError:
-            return False
-        return f"0::{self.relative}" in lines
-
     def kill(self) -> None:
         """SIGKILL to all in it (Linux 5.14). Older kernels leave it to the walk."""
         with suppress(OSError):
@@ -89,7 +81,7 @@ class CgroupParent:
 def find_cgroup_parent(name: str) -> CgroupParent | None:
     """Make the host's group below our own; ``None`` where there is no version 2 or no right to do so."""
     mount = _mount_point()
-    own = _own_group()
+    own = read_cgroup("self")
     if mount is None or own is None:
         return None
     relative = f"{own.rstrip('/')}/{name}"
@@ -113,9 +105,10 @@ def _mount_point() -> Path | None:
     return None
 
 
-def _own_group() -> str | None:
+def read_cgroup(pid: int | str) -> str | None:
+    """The version 2 group of a process, also of a zombie; ``None`` when there is none."""
     with suppress(OSError):
-        for line in Path("/proc/self/cgroup").read_text(encoding="utf-8").splitlines():
+        for line in Path(f"/proc/{pid}/cgroup").read_text(encoding="utf-8").splitlines():
             if line.startswith("0::"):
                 return line[3:]
     return None

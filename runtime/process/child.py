@@ -24,8 +24,9 @@ from attrs import evolve
 from ...actors.exec_port import JobExited, JobStarted
 from ...actors.job import Job
 from ...protocols.exec import Exit, ExitReason
+from .cgroup import Cgroup
 from .host import ProcessHost
-from .procfs import Proc
+from .procfs import Proc, descendants
 from .spawn import Spawned, spawn
 from .streams import ChildStreams
 from .tree import MARKER, Tree
@@ -39,6 +40,7 @@ KILL_PATIENCE: Final = 3.0
 CGROUP_AFTER: Final = 0.1
 """A child that lives longer than this, in seconds, is moved into a control group with all that is below it."""
 
+_DETAIL_MAX: Final = 300
 _GLANCES: Final = 3
 _LOOK_FIRST: Final = 0.001
 _LOOK_MAX: Final = 0.02
@@ -59,6 +61,7 @@ class Child:
         self._waiting = trio.CancelScope()
         self._stop_reason: ExitReason | None = None
         self._grace = math.inf
+        self._asked_at: float | None = None
         self._began = trio.current_time()
         self._problems: list[str] = []
 
@@ -87,14 +90,18 @@ class Child:
     async def _live(self) -> Exit:
         if self._stop_reason is not None:
             return self._exit(self._stop_reason, None)
-        self._host.orphans.add(self._tree)
         try:
-            spawned = await self._spawn()
-        except OSError as error:
-            self._host.orphans.remove(self._tree)
+            async with self._host.spawning:
+                if self._stop_reason is not None:
+                    return self._exit(self._stop_reason, None)
+                spawned = await self._spawn()
+        except Exception as error:  # noqa: BLE001 - whatever prevents a start (no thread, no such encoding) is its exit
             return self._not_spawned(error)
         try:
             return await self._supervise(spawned)
+        except BaseException:  # a mistake of ours must not leave a child without its keeper
+            self._tree.signal_all(signal.SIGKILL)
+            raise
         finally:
             os.close(spawned.pidfd)
             self._streams.close(keep_file=self._stop_reason is ExitReason.LEFT_RUNNING)
@@ -102,18 +109,22 @@ class Child:
     async def _spawn(self) -> Spawned:
         base = self._host.environ if self._job.spec.env is None else self._job.spec.env
         env = {**base, MARKER: self._tree.token}
+        self._host.orphans.expect(self._tree)
         try:
             output_file = self._streams.open_file()
-            spawned = await spawn(self._job.spec, env, self._host.limiter, output_file=output_file)
-        except OSError:
+            spawned = await spawn(self._job.spec, env, self._host.threads, output_file=output_file)
+        except BaseException:
+            self._host.orphans.forget(self._tree)
             self._streams.close(keep_file=False)
             raise
-        self._tree.root_pid = spawned.popen.pid
+        self._host.orphans.rooted(self._tree, spawned.popen.pid)
         self._streams.start(spawned.streams)
         return spawned
 
-    def _not_spawned(self, error: OSError) -> Exit:
+    def _not_spawned(self, error: Exception) -> Exit:
         detail = f"cannot be started: {error}"
+        if len(detail) > _DETAIL_MAX:
+            detail = f"{detail[:_DETAIL_MAX]}…"
         self._job.output.append(detail.encode(), self._host.now_ms())
         return self._exit(ExitReason.SPAWN_ERROR, None, detail)
 
@@ -121,6 +132,7 @@ class Child:
         self._deliver(JobStarted(self._job.id, spawned.popen.pid))
         ordered = await self._wait_end_or_order(spawned.pidfd)
         if ordered is ExitReason.LEFT_RUNNING:
+            await self._streams.stop()
             spawned.popen.returncode = 0  # nobody reaps it any more; without this its destructor complains
             return self._exit(ordered, None, f"left running as process {spawned.popen.pid}")
         if ordered is not None and not _has_ended(spawned.pidfd):
@@ -143,7 +155,8 @@ class Child:
         streams = self._streams
         if not streams.is_single:
             streams.run_readers()
-        with trio.move_on_after(CGROUP_AFTER) as self._waiting:
+        brief = CGROUP_AFTER if self._stop_reason is None else 0
+        with trio.move_on_after(brief) as self._waiting:
             if streams.is_single:
                 await streams.read_inline()
             await _wait_ended(pidfd)
@@ -165,25 +178,18 @@ class Child:
         return False
 
     async def _enter_cgroup(self) -> None:
-        group = self._host.make_cgroup(self._tree.token)
+        group = None if self.is_detached else self._host.make_cgroup(self._tree.token)
         if group is None:
             return
         self._tree.cgroup = group
-        moved: set[int] = set()
-        for _ in range(_MOVE_ROUNDS_MAX):  # what forks meanwhile is caught in the next round
-            procs = self._host.procs_since(trio.current_time())
-            outside = {proc.pid for proc in self._tree.members(procs)} - moved - set(group.pids())
-            if not outside:
-                return
-            await trio.to_thread.run_sync(lambda pids: [group.add(pid) for pid in pids], outside)
-            moved |= outside
+        await trio.to_thread.run_sync(_move_all, group, self._tree.heads(), limiter=self._host.threads)
 
     async def _end_root(self, pidfd: int) -> None:
         """SIGTERM, grace, SIGKILL. A later order may shorten the grace."""
-        began = trio.current_time()
+        self._asked_at = trio.current_time()
         self._signal(signal.SIGTERM)
         ended = False
-        while not ended and (left := began + self._grace - trio.current_time()) > 0:
+        while not ended and (left := self._asked_at + self._grace - trio.current_time()) > 0:
             ended = await self._wait_readable(pidfd, left)
         if not ended:
             self._signal(signal.SIGKILL)
@@ -192,38 +198,49 @@ class Child:
 
     def _signal(self, number: signal.Signals) -> None:
         self._host.orphans.look()
-        self._tree.signal_all(number, self._tree.members(self._host.procs_since(trio.current_time() - 0.01)))
+        self._tree.signal_all(number, self._tree.members(self._host.procs_lately()))
 
     # What the root leaves behind
 
     async def _clear_tree(self) -> None:
         members = self._look()
         if members and self.is_detached and self._stop_reason is None:
-            return  # what it left behind was to stay; its orphans are still expected
-        if members:
+            self._host.orphans.leave(self._tree)  # what it has left behind was to stay
+            return
+        if members and self._asked_at is None:
+            self._asked_at, self._grace = trio.current_time(), min(self._grace, LEFTOVER_GRACE)
             self._tree.signal_all(signal.SIGTERM, members)
-            members = await self._wait_gone(min(self._grace, LEFTOVER_GRACE), kill=False)
         if members:
-            members = await self._wait_gone(KILL_PATIENCE, kill=True)
+            members = await self._wait_gone()
+        if members:
+            members = await self._kill_all()
         if members:
             pids = ", ".join(str(proc.pid) for proc in members[:_SHOWN_PIDS_MAX])
             self._problems.append(f"{len(members)} processes of its tree are still there after SIGKILL: {pids}")
+            self._host.orphans.leave(self._tree)
             return
-        if not self._tree.group_gone:
+        if self._tree.seen:
             self._host.orphans.look()  # those that were killed last are zombies now, and ours
-        self._host.orphans.remove(self._tree)
+        self._host.orphans.forget(self._tree)
 
-    async def _wait_gone(self, seconds: float, *, kill: bool) -> list[Proc]:
-        deadline = trio.current_time() + seconds
+    async def _wait_gone(self) -> list[Proc]:
+        """Wait for the rest of the grace. Returns who is left."""
+        assert self._asked_at is not None
         interval = _LOOK_FIRST
-        while True:
-            members = self._look()
-            if not members or trio.current_time() >= deadline:
-                return members
-            if kill:
-                self._tree.signal_all(signal.SIGKILL, members)
+        while (members := self._look()) and trio.current_time() < self._asked_at + self._grace:
             await trio.sleep(interval)
             interval = min(2 * interval, _LOOK_MAX)
+        return members
+
+    async def _kill_all(self) -> list[Proc]:
+        """Kill whoever is left, again and again: they may fork faster than one look. Returns who is left after all."""
+        deadline = trio.current_time() + KILL_PATIENCE
+        interval = _LOOK_FIRST
+        while (members := self._look()) and trio.current_time() < deadline:
+            self._tree.signal_all(signal.SIGKILL, members)
+            await trio.sleep(interval)
+            interval = min(2 * interval, _LOOK_MAX)
+        return members
 
     def _look(self) -> list[Proc]:
         """Who is left. In the usual case nobody, which two system calls tell."""
@@ -253,6 +270,18 @@ class Child:
     def _with_problems(self, result: Exit) -> Exit:
         problems = self._problems + self._streams.problems
         return evolve(result, cleanup_failure="; ".join(problems)) if problems else result
+
+
+def _move_all(group: Cgroup, heads: list[int]) -> None:
+    """Move these and all below them; what they fork meanwhile is caught in the next round."""
+    moved: set[int] = set()
+    for _ in range(_MOVE_ROUNDS_MAX):
+        outside = descendants(heads) - moved - set(group.pids())
+        if not outside:
+            return
+        for pid in outside:
+            group.add(pid)
+        moved |= outside
 
 
 async def _wait_ended(pidfd: int) -> None:

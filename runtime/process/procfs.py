@@ -60,6 +60,27 @@ def all_procs() -> list[Proc]:
     return [proc for pid in pids if (proc := read_proc(pid)) is not None]
 
 
+def descendants(heads: list[int]) -> set[int]:
+    """These processes and all below them, without a look at any others. Made for a worker thread."""
+    found: set[int] = set()
+    pending = list(heads)
+    while pending:
+        pid = pending.pop()
+        if pid not in found:
+            found.add(pid)
+            pending += _children(pid)
+    return found
+
+
+def _children(pid: int) -> list[int]:
+    found: list[int] = []
+    with suppress(OSError):
+        for task in (_PROC / str(pid) / "task").iterdir():
+            with suppress(OSError):
+                found += map(int, (task / "children").read_bytes().split())
+    return found
+
+
 @final
 class OwnChildren:
     """The children listed under the main thread: those it forked, and every orphan that was given to us.
@@ -92,12 +113,12 @@ class OwnChildren:
             self._fd = -1
 
 
-def environ_has(pid: int, entry: bytes) -> bool:
-    """Whether a process was started with this ``NAME=value``. False for a zombie: it has no environment any more."""
+def read_environ(pid: int) -> list[bytes]:
+    """What a process was started with. Empty for a zombie, and for a moment while a process becomes another program."""
     try:
-        return entry in (_PROC / str(pid) / "environ").read_bytes().split(b"\0")
+        return (_PROC / str(pid) / "environ").read_bytes().split(b"\0")[:-1]
     except OSError:
-        return False
+        return []
 
 
 def send_signal(proc: Proc, number: signal.Signals) -> None:

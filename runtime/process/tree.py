@@ -21,8 +21,8 @@ from typing import Final, final
 
 from attrs import define, field
 
-from .cgroup import Cgroup
-from .procfs import OwnChildren, Proc, environ_has, read_proc, send_signal
+from .cgroup import Cgroup, read_cgroup
+from .procfs import OwnChildren, Proc, read_environ, read_proc, send_signal
 
 MARKER: Final = "WAKEWARD_JOB"
 """The environment variable that names the job to which a process belongs."""
@@ -52,6 +52,11 @@ class Tree:
         """The entry that the environment of its processes holds."""
         return f"{MARKER}={self.token}".encode()
 
+    def heads(self) -> list[int]:
+        """Where its branches begin, as far as they are ours to know."""
+        root = [self.root_pid] if self.root_pid is not None and not self.reaped else []
+        return [*root, *self.adopted]
+
     def root_reaped(self) -> None:
         """Note that the root's status was taken. Call it at once: it asks whether the group's number is still ours."""
         assert self.root_pid is not None
@@ -63,20 +68,18 @@ class Tree:
         except PermissionError:
             pass
 
-    def signal_all(self, number: signal.Signals, members: Iterable[Proc] = ()) -> list[Proc]:
-        """Signal the tree. Returns whom we were not allowed to signal."""
+    def signal_all(self, number: signal.Signals, members: Iterable[Proc] = ()) -> None:
+        """Signal the tree: its group while that is ours, and those of ``members`` that are not in it."""
         if number is signal.SIGKILL and self.cgroup is not None:
             self.cgroup.kill()
+        rest = list(members)
         if self.root_pid is not None and not self.reaped:
             with suppress(ProcessLookupError, PermissionError):
                 os.killpg(self.root_pid, number)
-        denied: list[Proc] = []
-        for proc in members:
-            try:
+            rest = [proc for proc in rest if proc.pgrp != self.root_pid]  # nobody is signalled twice
+        for proc in rest:
+            with suppress(PermissionError):  # a set-user-ID program: it will be found to be still there
                 send_signal(proc, number)
-            except PermissionError:
-                denied.append(proc)
-        return denied
 
     def members(self, procs: list[Proc]) -> list[Proc]:
         """Who of the tree is alive, among all processes at one instant."""
@@ -100,16 +103,36 @@ class Orphans:
 
     def __init__(self) -> None:
         self._trees: dict[str, Tree] = {}
+        self._roots: set[int] = set()
+        self._rootless_count = 0
+        self._adopting: dict[str, Tree] = {}
+        self._left: list[Tree] = []
         self._foreign: dict[int, int] = {}
         self._children = OwnChildren()
 
-    def add(self, tree: Tree) -> None:
-        """Expect orphans of this tree."""
+    def expect(self, tree: Tree) -> None:
+        """A root is about to be spawned: from now on there may be orphans of this tree."""
         self._trees[tree.token] = tree
+        self._rootless_count += 1
 
-    def remove(self, tree: Tree) -> None:
-        """Expect no more of this tree."""
-        self._trees.pop(tree.token, None)
+    def rooted(self, tree: Tree, root_pid: int) -> None:
+        """The root is spawned."""
+        tree.root_pid = root_pid
+        self._roots.add(root_pid)
+        self._rootless_count -= 1
+
+    def forget(self, tree: Tree) -> None:
+        """Expect no more orphans of this tree."""
+        del self._trees[tree.token]
+        self._adopting.pop(tree.token, None)
+        if tree.root_pid is None:
+            self._rootless_count -= 1
+        else:
+            self._roots.discard(tree.root_pid)
+
+    def leave(self, tree: Tree) -> None:
+        """The root is reaped and its keeper goes; what is left of the tree hangs from orphans. Reap them to the last."""
+        self._left.append(tree)
 
     def close(self) -> None:
         """Look no more."""
@@ -123,25 +146,33 @@ class Orphans:
     def look(self) -> None:
         """Find out to whom new orphans belong, and reap those that are dead."""
         listed = self._children.read()
-        if not listed:
+        if not listed and not self._adopting:
             return
-        roots = {tree.root_pid for tree in self._trees.values()}
         self._foreign = {pid: start for pid, start in self._foreign.items() if pid in listed}
-        for pid in listed - roots:
+        for pid in listed - self._roots:
             proc = read_proc(pid)
             if proc is not None and self._foreign.get(pid) != proc.start_ticks:
                 self._classify(proc)
-        for tree in self._trees.values():
-            if tree.adopted:
-                self._reap(tree)
+        for tree in tuple(self._adopting.values()):
+            self._reap(tree)
+        for tree in [tree for tree in self._left if not tree.adopted]:
+            self._left.remove(tree)
+            self.forget(tree)
 
     def _classify(self, proc: Proc) -> None:
-        tree = next((tree for tree in self._trees.values() if _is_of(proc, tree)), None)
+        environ, cgroup = read_environ(proc.pid), read_cgroup(proc.pid)
+        tree = next((tree for tree in self._trees.values() if _is_of(proc, environ, cgroup, tree)), None)
         if tree is not None:
             tree.adopted[proc.pid] = proc
             tree.seen[proc.pid] = proc.start_ticks
-        elif not any(tree.root_pid is None for tree in self._trees.values()):
-            self._foreign[proc.pid] = proc.start_ticks  # with a root on its way, ask again later
+            self._adopting[tree.token] = tree
+        elif self._is_foreign(proc, environ):
+            self._foreign[proc.pid] = proc.start_ticks
+
+    def _is_foreign(self, proc: Proc, environ: list[bytes]) -> bool:
+        """Whether a process that belongs to no tree never will; else it is asked about again."""
+        is_between_programs = not environ and not proc.is_dead
+        return not is_between_programs and not self._rootless_count
 
     def _reap(self, tree: Tree) -> None:
         for pid, proc in tuple(tree.adopted.items()):
@@ -152,6 +183,8 @@ class Orphans:
                 with suppress(ChildProcessError):
                     os.waitpid(pid, os.WNOHANG)
                 del tree.adopted[pid]
+        if not tree.adopted:
+            self._adopting.pop(tree.token, None)
 
 
 def _add_descendants(found: dict[int, Proc], procs: list[Proc]) -> None:
@@ -166,13 +199,11 @@ def _add_descendants(found: dict[int, Proc], procs: list[Proc]) -> None:
                 pending.append(child.pid)
 
 
-def _is_of(proc: Proc, tree: Tree) -> bool:
+def _is_of(proc: Proc, environ: list[bytes], cgroup: str | None, tree: Tree) -> bool:
     if tree.root_pid is None or proc.pid == tree.root_pid:
         return False
-    if tree.seen.get(proc.pid) == proc.start_ticks:
+    if tree.seen.get(proc.pid) == proc.start_ticks or tree.marker in environ:
         return True
     if not tree.group_gone and tree.root_pid in {proc.session, proc.pgrp}:
         return True
-    if tree.cgroup is not None and tree.cgroup.holds(proc.pid):
-        return True
-    return environ_has(proc.pid, tree.marker)
+    return tree.cgroup is not None and tree.cgroup.relative == cgroup

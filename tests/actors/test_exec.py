@@ -224,9 +224,7 @@ class TestLimits:
 
 
 class TestSilence:
-    SPEC = ExecSpec(
-        "x", silence_notice_ms=1_000, timeout_ms=100_000, no_output_timeout_ms=99_500, stdin_open=True
-    )
+    SPEC = ExecSpec("x", silence_notice_ms=1_000, timeout_ms=100_000, no_output_timeout_ms=99_500, stdin_open=True)
 
     def test_a_silent_child_is_reported_once_to_its_owner(self, stage: Stage) -> None:
         job = stage.start(self.SPEC)
@@ -322,6 +320,14 @@ class TestRegistry:
             stage.exit(job, output=b"x" * size)
         assert stage.registry.jobs_of("ops") == [jobs[2]]
         assert stage.registry.statistics().finished_bytes == 500
+
+    def test_a_name_is_not_used_again_soon(self, stage: Stage) -> None:
+        ids: set[str] = set()
+        for _ in range(3_000):
+            job = stage.start(backgrounded=False)
+            stage.exit(job)
+            ids.add(job.id)
+        assert len(ids) == 3_000
 
     def test_names_are_unique_and_can_be_said(self) -> None:
         stage = Stage(JobLimits(live_count_max=20_000))

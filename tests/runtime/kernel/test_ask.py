@@ -99,6 +99,7 @@ async def test_an_ask_waits_for_room_under_the_same_deadline(
     async with trio.open_nursery() as nursery:
         for seconds in (100, 100, 3, 100):
             nursery.start_soon(ask, seconds)
+            await trio.testing.wait_all_tasks_blocked()
     assert gave_up == [3]
     assert trio.current_time() == 15
     assert system.actor_statistics("slow").waiting == 0

@@ -83,10 +83,14 @@ async def test_a_dropped_request_fails_at_once(system: ActorSystem, journal: Jou
         with pytest.raises(AskFailedError, match="ask of 'a': dropped"):
             await ref.ask(lambda reply: ("older", reply))
 
+    release = trio.Event()
+    ref.tell(lambda _: release.wait())
+    await trio.testing.wait_all_tasks_blocked()
     async with trio.open_nursery() as nursery:
         nursery.start_soon(ask)
         await trio.testing.wait_all_tasks_blocked()
         ref.tell("newer")
+    release.set()
 
 
 async def test_ticks_take_no_room_and_are_never_dropped(

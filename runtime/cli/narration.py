@@ -1,0 +1,156 @@
+"""Decisions of the ledger as lines that a person can follow: who, what, why, and until when.
+
+An event and the wake that comes with it are two decisions and one thought, so they become one line. All else is a line each.
+The narrator knows no colours and no clocks: tones and a way to show an instant are for whoever prints.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Callable
+from typing import Final, assert_never, final
+
+from attrs import frozen
+
+from ...protocols.duration import format_duration
+from ...protocols.ledger import Decision, DecisionKind
+from ...protocols.text import es_trim
+
+TEXT_SHOWN_MAX: Final = 200
+"""Characters of an event's text that a line shows."""
+
+
+class Tone(enum.Enum):
+    """How a line is meant."""
+
+    QUIET = "quiet"
+    NEWS = "news"
+    HELD = "held"
+    AWAKE = "awake"
+    GOOD = "good"
+    BAD = "bad"
+
+
+@final
+@frozen
+class Line:
+    """One line.
+
+    Attributes:
+        at_ms: On the host's timeline.
+        who: The agent, or the session key where nobody owns it.
+        what: One word or two.
+        why: The rest.
+    """
+
+    at_ms: int
+    who: str
+    what: str
+    why: str
+    tone: Tone
+
+
+_GUARDS: Final = {
+    "min-spacing": "cooling down",
+    "not-due": "not due yet",
+    "flood": "flood guard",
+    "requests-in-flight": "busy",
+    "active-run": "busy",
+}
+
+
+@final
+class Narrator:
+    """Makes lines of decisions, in their order."""
+
+    def __init__(self, show_instant: Callable[[int], str]) -> None:
+        """Args: ``show_instant`` shows an instant of the host's timeline, in milliseconds."""
+        self._show_instant = show_instant
+        self._event: Decision | None = None
+        self._started_ms: dict[int, int] = {}
+
+    def line(self, decision: Decision) -> Line | None:
+        """The line for a decision; ``None`` while its second half is to come."""
+        event, self._event = self._event, None
+        what, why, tone = self._said(decision, event)
+        if not what:
+            return None
+        return Line(decision.at_ms, decision.agent_id or decision.session_key or "nobody", what, why, tone)
+
+    def _said(self, decision: Decision, event: Decision | None) -> tuple[str, str, Tone]:  # noqa: C901 - one case per kind
+        match decision.kind:
+            case DecisionKind.EVENT:
+                if decision.intent is None:
+                    return "event", f"{_text(decision)} (wakes nobody)", Tone.NEWS
+                self._event = decision
+                return "", "", Tone.QUIET
+            case DecisionKind.DUPLICATE:
+                return "repeat", _text(decision), Tone.QUIET
+            case DecisionKind.ACCEPTED if event is not None:
+                return "event", _text(event), Tone.NEWS
+            case DecisionKind.COALESCED if event is not None:
+                return "event", f"{_text(event)} (joins the wake that waits)", Tone.NEWS
+            case DecisionKind.ACCEPTED:
+                return "wake", _asked(decision), Tone.NEWS
+            case DecisionKind.COALESCED:
+                return "wake", f"{_asked(decision)} (joins the one that waits)", Tone.NEWS
+            case DecisionKind.DEFERRED:
+                return "waits", self._until(decision), Tone.HELD
+            case DecisionKind.FLOOD:
+                return "flood", f"too many turns in too short a time; held {self._instant(decision)}", Tone.BAD
+            case DecisionKind.STARTED:
+                self._started_ms[decision.turn_id or 0] = decision.at_ms
+                return "turn", f"#{decision.turn_id}, woken by {_asked(decision)}", Tone.AWAKE
+            case DecisionKind.RAN:
+                reply = f": {_short(decision.text)}" if decision.text else ""
+                return "ran", f"#{decision.turn_id} in {self._took(decision)}{reply}", Tone.GOOD
+            case DecisionKind.SKIPPED:
+                turn = f"#{decision.turn_id}: " if decision.turn_id is not None else ""
+                return "skipped", f"{turn}{decision.source}, {decision.reason}", Tone.QUIET
+            case DecisionKind.FAILED:
+                return "failed", f"#{decision.turn_id} after {self._took(decision)}: {_short(decision.reason)}", Tone.BAD
+            case DecisionKind.PARKED:
+                return "parked", f"{_short(decision.reason)}; its events stay for the next wake", Tone.BAD
+            case DecisionKind.DEAD:
+                return "dead", f"{_text(decision)} ({decision.reason})", Tone.BAD
+            case DecisionKind.REFUSED:
+                return "refused", f"{decision.source}: {decision.reason}", Tone.BAD
+            case _:
+                assert_never(decision.kind)
+
+    def _until(self, decision: Decision) -> str:
+        guard = _GUARDS.get(decision.reason)
+        why = f"{guard} ({decision.reason})" if guard else _short(decision.reason)
+        return f"{self._instant(decision)}: {why}"
+
+    def _instant(self, decision: Decision) -> str:
+        if decision.until_ms is None:
+            return "for a while"
+        wait_ms = max(0, decision.until_ms - decision.at_ms)
+        return f"until {self._show_instant(decision.until_ms)}, for {show_wait(wait_ms)}"
+
+    def _took(self, decision: Decision) -> str:
+        return show_wait(decision.at_ms - self._started_ms.pop(decision.turn_id or 0, decision.at_ms))
+
+
+def show_wait(ms: int) -> str:
+    """A wait, no more precise than a person wants it: ``80 ms``, ``1.3 s``, ``2m5s``."""
+    if ms < 100:
+        return f"{ms} ms"
+    return f"{ms / 1000:.1f} s" if ms < 60_000 else format_duration(ms // 1000 * 1000)
+
+
+def _asked(decision: Decision) -> str:
+    source = str(decision.source)
+    reason = es_trim(decision.reason)
+    return source if reason in {"", "requested", source} else f"{source} ({_short(reason)})"
+
+
+def _text(decision: Decision) -> str:
+    return _short(decision.text or "")
+
+
+def _short(text: str) -> str:
+    """One line without anything that a terminal would obey."""
+    line = "".join(ch for ch in " ".join(text.split()) if ch.isprintable())
+    return line if len(line) <= TEXT_SHOWN_MAX else f"{line[: TEXT_SHOWN_MAX - 1]}…"

@@ -1,0 +1,357 @@
+from __future__ import annotations
+
+import re
+
+import pytest
+import trio
+import trio.testing
+from support.probe import Journal, Probe, dead
+
+from wakeward.actors.port import Cause, Context
+from wakeward.protocols.restart import Exhausted, Policy, RestartSpec, Strategy
+from wakeward.runtime.kernel import ActorSystem, AddressError, DeadReason, Edge, Observation, open_system
+
+AT_ONCE = RestartSpec(backoff_first_ms=0, restarts_max=1_000)
+STEADY = RestartSpec(backoff_first_ms=100, jitter=0.0)
+
+
+@pytest.mark.parametrize(
+    "crash", [ValueError("boom"), ExceptionGroup("two", [ValueError(), KeyError()]), SystemExit(3), GeneratorExit()]
+)
+@pytest.mark.parametrize("asynchronous", [False, True])
+async def test_a_crash_is_the_actors_own(
+    system: ActorSystem, journal: Journal, crash: BaseException, asynchronous: bool
+) -> None:
+    async def turn(_: Probe) -> None:
+        await trio.lowlevel.checkpoint()
+        raise crash
+
+    other = system.spawn("other", journal.probe)
+    ref = system.spawn("a", journal.probe, restart=AT_ONCE)
+    for message in [1, turn if asynchronous else crash, 2]:
+        ref.tell(message)
+    other.tell("unharmed")
+    await system.wait_idle()
+    assert journal.of("a") == [1, 2]
+    assert journal.of("other") == ["unharmed"]
+    assert journal.born == ["other", "a", "a"]
+    assert [reason for *_, reason in dead(system)] == [DeadReason.CRASHED]
+    statistics = system.actor_statistics("a")
+    assert (statistics.crashes, statistics.restarts) == (1, 1)
+
+
+async def test_the_mailbox_survives_and_waits_out_the_backoff(
+    system: ActorSystem, journal: Journal, autojump_clock: trio.testing.MockClock
+) -> None:
+    ref = system.spawn("a", journal.probe, restart=STEADY)
+    ref.tell(ValueError("boom"))
+    ref.tell("before the restart")
+    await system.wait_idle()
+    assert system.actor_statistics("a").state == "backoff"
+    assert ref.tell("during the backoff")
+    await trio.sleep(1)
+    assert journal.messages == ["before the restart", "during the backoff"]
+    assert journal.instants_ms == [100, 100]
+
+
+async def test_the_backoff_grows_and_is_reset_by_a_quiet_time(autojump_clock: trio.testing.MockClock) -> None:
+    seen: list[Observation] = []
+    journal = Journal()
+    spec = RestartSpec(backoff_first_ms=100, backoff_cap_ms=300, jitter=0.0, reset_after_ms=5_000, restarts_max=9)
+    async with open_system(observer=seen.append) as system:
+        ref = system.spawn("a", journal.probe, restart=spec)
+        for pause in (1, 1, 1, 10):
+            ref.tell(ValueError("boom"))
+            await trio.sleep(pause)
+        ref.tell(ValueError("boom"))
+        await trio.sleep(1)
+    assert [o.at_ms for o in seen if o.edge is Edge.RESTARTED] == [100, 1_200, 2_300, 3_300, 13_100]
+
+
+async def test_a_restarted_actor_comes_back_without_a_message(
+    system: ActorSystem, journal: Journal, autojump_clock: trio.testing.MockClock
+) -> None:
+    ref = system.spawn("a", journal.probe, restart=STEADY)
+    ref.tell(ValueError("boom"))
+    await trio.sleep(1)
+    assert journal.born == ["a", "a"]
+
+
+@pytest.mark.parametrize(
+    ("policy", "crash", "survives"),
+    [
+        (Policy.PERMANENT, True, True),
+        (Policy.PERMANENT, False, True),
+        (Policy.TRANSIENT, True, True),
+        (Policy.TRANSIENT, False, False),
+        (Policy.TEMPORARY, True, False),
+        (Policy.TEMPORARY, False, False),
+    ],
+)
+async def test_policy(system: ActorSystem, journal: Journal, policy: Policy, crash: bool, survives: bool) -> None:
+    ref = system.spawn("a", journal.probe, restart=RestartSpec(policy=policy, backoff_first_ms=0))
+    ref.tell(ValueError("boom") if crash else (lambda me: me.context.stop()))
+    await system.wait_idle()
+    assert bool(ref.tell("still there?")) is survives
+    assert journal.born == ["a", "a"] if survives else ["a"]
+
+
+async def test_a_permanent_actor_that_is_stopped_from_outside_stays_stopped(
+    system: ActorSystem, journal: Journal
+) -> None:
+    ref = system.spawn("a", journal.probe, restart=RestartSpec(policy=Policy.PERMANENT))
+    ref.tell(lambda me: [me.context.stop(), ref.stop()])
+    assert (await system.wait_stopped("a")).cause is Cause.STOPPED
+    assert journal.born == ["a"]
+
+
+async def test_an_actor_that_crashes_too_often_ends_alone(
+    system: ActorSystem, journal: Journal, autojump_clock: trio.testing.MockClock
+) -> None:
+    spec = RestartSpec(restarts_max=2, window_ms=10_000, backoff_first_ms=0)
+    loop = system.spawn("loop", journal.probe, restart=spec)
+    neighbour = system.spawn("neighbour", journal.probe, restart=spec)
+    for _ in range(5):
+        loop.tell(ValueError("boom"))
+    for _ in range(2):
+        neighbour.tell(ValueError("boom"))
+    ended = await system.wait_stopped("loop")
+    assert ended.cause is Cause.CRASHED
+    assert isinstance(ended.error, ValueError)
+    await system.wait_idle()
+    assert journal.born.count("loop") == 3
+    assert neighbour.tell("unharmed")
+    reasons = [reason for to, _, reason in dead(system) if to == "loop"]
+    assert reasons == [DeadReason.CRASHED] * 3 + [DeadReason.GAVE_UP] * 2
+
+
+async def test_restarts_outside_the_window_do_not_count(
+    system: ActorSystem, journal: Journal, autojump_clock: trio.testing.MockClock
+) -> None:
+    ref = system.spawn("a", journal.probe, restart=RestartSpec(restarts_max=1, window_ms=1_000, backoff_first_ms=0))
+    for _ in range(5):
+        ref.tell(ValueError("boom"))
+        await trio.sleep(1)
+    assert ref.tell("still there")
+    assert journal.born == ["a"] * 6
+
+
+@pytest.mark.parametrize("control", [False, True])
+async def test_a_crashing_message_is_tried_again_a_bounded_number_of_times(
+    system: ActorSystem, journal: Journal, control: bool
+) -> None:
+    attempts: list[int] = []
+
+    def poison(_: Probe) -> None:
+        attempts.append(1)
+        raise ValueError("boom")
+
+    spec = RestartSpec(retries_max=2, backoff_first_ms=0, restarts_max=99)
+    ref = system.spawn("a", journal.probe, restart=spec)
+    send = ref.signal if control else ref.tell
+    send(1)
+    send(poison)
+    send(2)
+    send(poison)
+    await system.wait_idle()
+    assert journal.messages == [1, 2]
+    assert len(attempts) == 6
+    assert [reason for *_, reason in dead(system)] == [DeadReason.CRASHED] * 2
+
+
+@pytest.mark.parametrize("asynchronous", [False, True])
+async def test_a_message_that_succeeds_when_tried_again_keeps_its_place(
+    system: ActorSystem, journal: Journal, asynchronous: bool
+) -> None:
+    attempts: list[int] = []
+
+    def flaky(me: Probe) -> None:
+        attempts.append(1)
+        if len(attempts) < 3:
+            raise ValueError("boom")
+        me.journal.entries.append(("a", "flaky"))
+
+    async def turn(me: Probe) -> None:
+        await trio.lowlevel.checkpoint()
+        flaky(me)
+
+    spec = RestartSpec(retries_max=2, backoff_first_ms=0, restarts_max=99)
+    ref = system.spawn("a", journal.probe, restart=spec)
+    for message in (1, turn if asynchronous else flaky, 2):
+        ref.tell(message)
+    await system.wait_idle()
+    assert journal.messages == [1, "flaky", 2]
+    assert dead(system) == []
+
+
+async def test_a_factory_that_raises_is_a_crash(
+    system: ActorSystem, journal: Journal, autojump_clock: trio.testing.MockClock
+) -> None:
+    def at_birth(_: Context) -> None:
+        if len(journal.born) < 3:
+            raise OSError("not yet")
+
+    journal.at_birth = at_birth
+    ref = system.define("probe", journal.probe, restart=STEADY)("a")
+    ref.tell(1)
+    await trio.sleep(5)
+    assert journal.messages == [1]
+    assert journal.instants_ms == [300]
+    assert dead(system) == []
+
+
+async def test_a_crash_while_stopping_does_not_lose_the_rest(system: ActorSystem, journal: Journal) -> None:
+    ref = system.spawn("a", journal.probe, restart=AT_ONCE)
+    for message in [ValueError("boom"), "rest"]:
+        ref.tell(message)
+    ref.stop()
+    assert (await system.wait_stopped("a")).cause is Cause.STOPPED
+    assert journal.messages == ["rest"]
+
+
+async def test_a_crash_of_the_last_message_while_stopping_ends_it(system: ActorSystem, journal: Journal) -> None:
+    ref = system.spawn("a", journal.probe, restart=AT_ONCE)
+    ref.tell(ValueError("boom"))
+    ref.stop()
+    assert (await system.wait_stopped("a")).cause is Cause.CRASHED
+    assert journal.born == ["a"]
+
+
+async def test_to_stop_an_actor_in_backoff_does_not_wait_for_it(
+    system: ActorSystem, journal: Journal, autojump_clock: trio.testing.MockClock
+) -> None:
+    ref = system.spawn("a", journal.probe, restart=STEADY)
+    ref.tell(ValueError("boom"))
+    await system.wait_idle()
+    ref.stop()
+    await system.wait_stopped("a")
+    assert trio.current_time() == 0
+
+
+async def test_what_receive_returns_is_a_coroutine_or_nothing(system: ActorSystem) -> None:
+    class Wrong:
+        def __init__(self, _context: object) -> None: ...
+
+        def receive(self, message: object) -> object:
+            return message
+
+    system.spawn("a", Wrong, restart=RestartSpec(policy=Policy.TEMPORARY)).tell(3)
+    error = (await system.wait_stopped("a")).error
+    assert str(error) == "receive of 'a' returned 3: None or a coroutine is expected"
+
+
+# Groups
+
+
+@pytest.mark.parametrize(
+    ("strategy", "reborn"),
+    [
+        (Strategy.ONE_FOR_ONE, ["b"]),
+        (Strategy.ONE_FOR_ALL, ["a", "b", "c"]),
+        (Strategy.REST_FOR_ONE, ["b", "c"]),
+    ],
+)
+async def test_who_of_a_group_is_restarted(
+    system: ActorSystem, journal: Journal, strategy: Strategy, reborn: list[str]
+) -> None:
+    refs = {name: system.spawn(name, journal.probe, restart=AT_ONCE) for name in "abc"}
+    system.group(strategy, *"abc")
+    await system.wait_idle()
+    journal.born.clear()
+    refs["b"].tell(ValueError("boom"))
+    for ref in refs.values():
+        ref.tell("survives")
+    await system.wait_idle()
+    assert journal.born == reborn
+    assert sorted(journal.entries) == [(name, "survives") for name in "abc"]
+
+
+async def test_a_turn_of_a_group_member_is_cancelled_before_it_restarts(
+    system: ActorSystem, journal: Journal, autojump_clock: trio.testing.MockClock
+) -> None:
+    log: list[tuple[str, float]] = []
+
+    async def turn(_: Probe) -> None:
+        try:
+            await trio.sleep_forever()
+        finally:
+            with trio.CancelScope(shield=True):
+                await trio.sleep(0.5)
+            log.append(("cleaned up", trio.current_time()))
+
+    def at_birth(context: Context) -> None:
+        log.append((context.address, trio.current_time()))
+
+    a = system.spawn("a", journal.probe, restart=STEADY)
+    b = system.spawn("b", journal.probe, restart=STEADY)
+    system.group(Strategy.ONE_FOR_ALL, "a", "b")
+    b.tell(turn)
+    b.tell("kept")
+    await trio.sleep(1)
+    journal.at_birth = at_birth
+    a.tell(ValueError("boom"))
+    await trio.sleep(1)
+    assert log == [("a", 1.1), ("cleaned up", 1.5), ("b", 1.5)]
+    assert journal.of("b") == ["kept"]
+
+
+async def test_who_depends_on_an_actor_that_is_given_up_ends_too(system: ActorSystem, journal: Journal) -> None:
+    refs = [system.spawn(name, journal.probe, restart=RestartSpec(policy=Policy.TEMPORARY)) for name in "abc"]
+    system.group(Strategy.REST_FOR_ONE, *"abc")
+    refs[1].tell(ValueError("boom"))
+    assert (await system.wait_stopped("b")).cause is Cause.CRASHED
+    assert (await system.wait_stopped("c")).cause is Cause.KILLED
+    assert refs[0].tell("unharmed")
+
+
+async def test_a_revived_member_is_in_its_group_again(system: ActorSystem, journal: Journal) -> None:
+    refs = [system.spawn(name, journal.probe, restart=AT_ONCE) for name in "ab"]
+    system.group(Strategy.ONE_FOR_ALL, *"ab")
+    refs[1].kill()
+    system.revive("b")
+    refs[1].tell(1)
+    refs[0].tell(2)
+    await system.wait_idle()
+    journal.born.clear()
+    refs[1].tell(ValueError("boom"))
+    await system.wait_idle()
+    assert journal.born == ["a", "b"]
+
+
+async def test_a_group_is_made_of_known_actors_in_no_other_group(system: ActorSystem, journal: Journal) -> None:
+    system.spawn("a", journal.probe)
+    with pytest.raises(AddressError, match="'nobody': no such actor, and no such kind among"):
+        system.group(Strategy.ONE_FOR_ALL, "a", "nobody")
+    system.group(Strategy.ONE_FOR_ALL, "a")
+    with pytest.raises(AddressError, match="'a' is in a group already"):
+        system.group(Strategy.ONE_FOR_ONE, "a")
+
+
+# Escalation
+
+
+async def test_escalation_ends_the_system_with_the_original_exceptions(
+    journal: Journal, autojump_clock: trio.testing.MockClock
+) -> None:
+    crashes = [ValueError("first"), ExceptionGroup("second", [KeyError("inner")])]
+    spec = RestartSpec(restarts_max=1, exhausted=Exhausted.ESCALATE)
+    with pytest.raises(ExceptionGroup, match=re.escape("a: 1 restarts in 60000 ms, at most 1")) as caught:
+        async with open_system() as system:
+            ref = system.spawn("a", journal.probe, restart=spec)
+            for crash in crashes:
+                ref.tell(crash)
+            await trio.sleep_forever()
+    assert list(caught.value.exceptions) == crashes
+
+
+async def test_escalation_is_not_lost_when_the_body_fails_too(journal: Journal) -> None:
+    spec = RestartSpec(restarts_max=0, exhausted=Exhausted.ESCALATE)
+    with pytest.raises(ExceptionGroup) as caught:
+        async with open_system() as system:
+            system.spawn("a", journal.probe, restart=spec).tell(ValueError("boom"))
+            try:
+                await trio.sleep_forever()
+            finally:
+                raise KeyError("body")
+    assert caught.group_contains(ValueError, match="boom")
+    assert caught.group_contains(KeyError, match="body")
