@@ -1,12 +1,12 @@
 """The exec supervisor: keeps every child under its contract, and turns its exit into one message to its owner.
 
-The supervisor decides, the process shell does. It starts and ends children through :class:`.exec_port.Processes`, holds
-their limits as timers, and hears of each child exactly one exit. That exit becomes one notice to the router, or none when
-the contract says so (:mod:`..protocols.exec_notice`).
+The supervisor decides, the process shell does. It starts and ends children through :class:`.exec_port.Processes`,
+holds their limits as timers, and hears of each child exactly one exit. That exit becomes one notice to the router, or
+none when the contract says so (:mod:`..protocols.exec_notice`).
 
-Seen or announced, never both and never neither (openclaw#120488, #141202): while a handle waits for the exit, its notice
-is *held*. If the handle is shown the exit, it settles the notice before it returns to its caller; if its caller is cancelled
-first, it releases it. An exit that is seen after its notice was sent takes the notice back.
+Seen or announced, never both and never neither (openclaw#120488, #141202): while a handle waits for the exit, its
+notice is *held*. If the handle is shown the exit, it settles the notice before it returns to its caller; if its
+caller is cancelled first, it releases it. An exit that is seen after its notice was sent takes the notice back.
 
 Silence is time in which the host ran and the child said nothing. The host's timeline stands still while the machine
 sleeps (CLOCK_MONOTONIC); where it does not, or where the host alone was stopped, the supervisor's own timer comes late.
@@ -276,6 +276,7 @@ def exit_message(job: Job, *, again: bool = False) -> Notice | None:
     dead letters.
 
     Args:
+        job: The ended job.
         again: The notice has been sent; say what it was.
     """
     if job.exit is None or job.exit.reason in _QUIET_REASONS:

@@ -1,8 +1,8 @@
 """Which jobs there are. The book that the supervisor keeps and the handles read; it survives the supervisor's restart.
 
 A job is admitted at once or refused at once, within a bound for each owner. Finished background jobs stay readable
-until they are too old, too many or too big; the oldest go first. Each look-up is scoped: to anybody but its owner, a job
-does not exist.
+until they are too old, too many or too big; the oldest go first. Each look-up is scoped: to anybody but its owner, a
+job does not exist.
 """
 
 from __future__ import annotations
@@ -19,7 +19,6 @@ from ..protocols.job_input import InputQueue
 from ..protocols.output import OutputBuffer
 from ..protocols.session_route import queue_key
 from .job import Contract, Job, JobState
-
 
 SUPERVISOR_ADDRESS: Final = "exec"
 _USED_IDS_MAX: Final = 20_000

@@ -1,4 +1,5 @@
-"""Keys of a terminal as bytes: ``enter``, ``C-c``, ``up``, ``M-x``, ``S-tab``, ``^D``, in the notation of tmux and OpenClaw.
+"""Keys of a terminal as bytes: ``enter``, ``C-c``, ``up``, ``M-x``, ``S-tab``, ``^D``, in the notation of tmux and
+OpenClaw.
 
 The sequences are those of xterm (ctlseqs): a modified cursor or editing key carries ``1 + shift + 2 alt + 4 control``.
 """

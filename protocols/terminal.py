@@ -4,7 +4,7 @@ A parser in the manner of Paul Williams' DEC state machine, reduced to what must
 sequences, the string sequences (OSC, DCS, SOS, PM, APC) with their terminator, and two-character escapes with their
 intermediates. It has no buffer: a sequence that spans two pieces costs one state, so a hostile stream that never ends
 its sequence cannot grow anything. OpenClaw (``sanitizeBinaryOutput``) then removes format characters (bidi overrides,
-zero-width characters: they hide text from the reader) and shows the other controls as ``\\x1b``; so do we.
+zero-width characters: they hide text from the reader) and shows the other controls as ``\x1b``; so do we.
 """
 
 from __future__ import annotations
@@ -122,7 +122,7 @@ class TerminalSanitizer:
 
 
 def show_controls(text: str) -> str:
-    """Format characters out, control characters but tab and line ends as ``\\xNN``."""
+    r"""Format characters out, control characters but tab and line ends as ``\xNN``."""
     if not text.isascii():
         text = _FORMAT.sub("", text)
     return _CONTROL.sub(lambda found: f"\\x{ord(found.group()):02x}", text)

@@ -1,8 +1,9 @@
 """Children that exist on paper only: the process port, scripted, for virtual time.
 
-A script says what a command does: what it writes and when, and how it ends. The fake keeps the promises of the real shell
-(exactly one exit for each start, the first reason counts, SIGTERM then SIGKILL after the grace) and needs of its surroundings
-only something that calls it back at an instant, so it serves Trio's virtual clock and the simulator alike.
+A script says what a command does: what it writes and when, and how it ends. The fake keeps the promises of the real
+shell (exactly one exit for each start, the first reason counts, SIGTERM then SIGKILL after the grace) and needs of
+its surroundings only something that calls it back at an instant, so it serves Trio's virtual clock and the simulator
+alike.
 """
 
 from __future__ import annotations

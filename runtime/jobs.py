@@ -3,9 +3,9 @@
 A job belongs to an agent; handles are made for its owner only. A handle acts on the job's record directly where that is
 harmless (its output is read, its input is queued), and by a message to the supervisor where the job's state changes.
 
-Whoever is shown an exit has seen it: a poll that returns one, or :meth:`JobHandle.wait_exit`, settles the exit's notice in the
-same synchronous step in which it decides to return. There is no await in between, so cancellation cannot lose an exit
-nor announce it twice.
+Whoever is shown an exit has seen it: a poll that returns one, or :meth:`JobHandle.wait_exit`, settles the exit's
+notice in the same synchronous step in which it decides to return. There is no await in between, so cancellation
+cannot lose an exit nor announce it twice.
 """
 
 from __future__ import annotations
@@ -185,6 +185,7 @@ class JobHandle:
         Cancellation: nothing has been shown, nothing is consumed.
         """
         with self._waiting() as changed, trio.move_on_after(min(wait, POLL_WAIT_MAX)):
+            await trio.lowlevel.checkpoint_if_cancelled()
             while not self._has_news and self._job.exit is None:
                 await changed.wait_next()
             return self._show()
@@ -298,7 +299,7 @@ class JobHandle:
 
     @contextmanager
     def _waiting(self) -> Generator[_Changes]:
-        """While the block runs, an exit is held for it; if it ends without having been shown the exit, it is announced."""
+        """While the block runs, an exit is held for it; if nobody was shown the exit at its end, it is announced."""
         changes = _Changes()
         self._job.waiting_count += 1
         try:

@@ -1,13 +1,11 @@
-"""What a host tells whoever prints, in order and bounded.
+"""What a host tells whoever prints: in order, and bounded.
 
-The ledger calls its watchers in the middle of a decision, so a watcher must neither raise nor wait. Printing does both. So the
+The ledger calls its watchers in the middle of a decision, so a watcher must neither raise nor wait. Printing may do both. So the
 watcher only queues, and a task of its own prints.
 """
 
 from __future__ import annotations
 
-import math
-from collections.abc import AsyncIterator
 from typing import Final, Generic, TypeVar, final
 
 import trio
@@ -15,7 +13,7 @@ import trio
 T = TypeVar("T")
 
 FEED_MAX: Final = 50_000
-"""Items that wait to be printed. Beyond it the newest are left out and counted: a stuck terminal does not eat the memory."""
+"""Items that wait to be printed. One more is left out and counted, so that a stuck terminal does not eat the memory."""
 
 
 @final
@@ -23,29 +21,26 @@ class Feed(Generic[T]):
     """A queue from callbacks to one task.
 
     Attributes:
+        items: What was put, in order; iterate over it in one task.
         omitted_count: Items that found the queue full.
     """
 
     def __init__(self) -> None:
         """Make an empty one."""
-        self._send, self._receive = trio.open_memory_channel[T](math.inf)
+        self._send: trio.MemorySendChannel[T]
+        self.items: trio.MemoryReceiveChannel[T]
+        self._send, self.items = trio.open_memory_channel(FEED_MAX)
         self.omitted_count = 0
 
     def put(self, item: T) -> None:
-        """Queue an item. Never raises, never waits; also after :meth:`end`, when it does nothing."""
-        if self._send.statistics().current_buffer_used >= FEED_MAX:
-            self.omitted_count += 1
-            return
+        """Queue an item. Never raises, never waits; nothing happens after :meth:`end`."""
         try:
             self._send.send_nowait(item)
-        except (trio.ClosedResourceError, trio.BrokenResourceError):
+        except trio.WouldBlock:
             self.omitted_count += 1
+        except (trio.ClosedResourceError, trio.BrokenResourceError):
+            pass  # nobody prints any more
 
     def end(self) -> None:
         """Nothing more comes: the iteration ends after what is queued."""
         self._send.close()
-
-    async def __aiter__(self) -> AsyncIterator[T]:
-        """The items, as they come. For one task."""
-        async for item in self._receive:
-            yield item

@@ -14,15 +14,19 @@ from __future__ import annotations
 
 import math
 import time
+from collections import deque
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
 
 import trio
+from loguru import logger
 
 from ...actors.port import Cause
 from . import ask, lifecycle, supervision, turn
 from .cell import Cell, Closing, State
 from .deadletters import DeadReason
-from .mailbox import new_queue
+from .incarnation import Incarnation
+from .mailbox import Entry
 from .sender import OUTSIDE, Sender
 
 if TYPE_CHECKING:
@@ -30,9 +34,14 @@ if TYPE_CHECKING:
 
 BUDGET: Final = 64
 """Messages per activation; then it is the next actor's turn."""
-SLICE_ACTIVATIONS_MAX: Final = 256
+STEP: Final = 8
+"""Activations between two looks at the real clock."""
+SLICE_STEPS_MAX: Final = 32
 SLICE_S: Final = 0.005
-"""After so many activations, or so long on the real clock, Trio's other tasks get a turn."""
+"""After so many steps, or so long on the real clock, Trio's other tasks get a turn."""
+
+_ACTIVE, _STOPPED, _BACKOFF_PENDING = State.ACTIVE, State.STOPPED, State.BACKOFF  # globals are cheap to look up
+_NOTHING: Final = deque[Entry]()
 
 
 @trio.lowlevel.enable_ki_protection
@@ -55,14 +64,15 @@ async def run_dispatcher(kernel: Kernel) -> None:
 
 
 async def _serve(kernel: Kernel) -> None:
-    ready = kernel.ready
+    ready, realtime = kernel.ready, kernel.realtime
     while not kernel.closed:
-        slice_end = time.perf_counter() + SLICE_S if kernel.realtime else math.inf
-        for _ in range(SLICE_ACTIVATIONS_MAX):
-            if not ready:
-                break
-            run_cell(ready.popleft())
-            if time.perf_counter() > slice_end:
+        slice_end = time.perf_counter() + SLICE_S
+        for _ in range(SLICE_STEPS_MAX):
+            for _ in range(STEP):
+                if not ready:
+                    break
+                run_cell(ready.popleft())
+            if not ready or (realtime and time.perf_counter() > slice_end):
                 break
         kernel.current = OUTSIDE
         if ready:
@@ -80,37 +90,24 @@ def _fire(kernel: Kernel) -> None:
 def run_cell(cell: Cell) -> None:
     """Let a ready cell handle some of what waits."""
     cell.queued = False
-    if not cell.scheduled or (cell.state is State.BACKOFF and cell.the_book().comeback is not None):
+    if not cell.scheduled or cell.state is _BACKOFF_PENDING:
         return  # it ended, or went into backoff with its group, while it stood in the queue
     kernel = cell.kernel
     kernel.current = cell
-    if cell.life is None:
-        if cell.closing is not None and not cell.queue and not cell.control:
-            _close(cell)
-            return
-        try:
-            lifecycle.activate(cell)
-        except (KeyboardInterrupt, trio.Cancelled):
-            raise
-        except BaseException as error:  # noqa: BLE001  a factory that raises is a crash of that actor
-            supervision.crashed(cell, error, None, control=False)
-            return
-    again = cell.life is not None and _drain(cell)
-    if cell.book is not None and cell.book.parked and cell.state is not State.STOPPED:
-        ask.admit_parked(cell)
-    if again:
-        _requeue(cell)
-
-
-def _drain(cell: Cell) -> bool:
-    """Handle up to a budget of messages. False when the cell is not to be looked at again by the caller."""
     life = cell.life
-    assert life is not None
-    receive = life.receive
-    assert receive is not None
-    queue = cell.queue
-    if queue is None:
-        queue = cell.queue = new_queue(cell.spec.mailbox)
+    if life is None:
+        life = _begin(cell)
+        if life is None:
+            return
+    if _work(cell, life, life.receive):
+        _rest(cell)
+    if cell.book is not None and cell.book.parked and cell.state is not _STOPPED:
+        ask.admit_parked(cell)
+
+
+def _work(cell: Cell, life: Incarnation, receive: Callable[[Any], object]) -> bool:
+    """Handle up to a budget of messages. False when somebody else will come back to the cell, or nobody."""
+    queue = cell.queue or _NOTHING  # one made meanwhile is looked at next time
     handled = 0
     message: Any = None
     sender: Sender = OUTSIDE
@@ -142,12 +139,29 @@ def _drain(cell: Cell) -> bool:
             _log_after_end(cell, error)
         return False
     _count(cell, handled)
-    return cell.life is life and cell.state is State.ACTIVE
+    return cell.life is life and cell.state is _ACTIVE
 
 
-def _log_after_end(cell: Cell, error: BaseException) -> None:
-    """It killed itself and then raised: there is nothing left to restart."""
-    cell.kernel.log(cell).opt(exception=error).error("{} crashed after its end: {!r}", cell.address, error)
+def _rest(cell: Cell) -> None:
+    if cell.queue or cell.control:
+        cell.kernel.enqueue(cell)
+    elif cell.closing is not None:
+        _close(cell)
+    else:
+        lifecycle.fall_idle(cell)
+
+
+def _begin(cell: Cell) -> Incarnation | None:
+    if cell.closing is not None and not cell.queue and not cell.control:
+        _close(cell)
+        return None
+    try:
+        lifecycle.activate(cell)
+    except (KeyboardInterrupt, trio.Cancelled):
+        raise
+    except BaseException as error:  # noqa: BLE001  a factory that raises is a crash of that actor
+        supervision.crashed(cell, error, None, control=False)
+    return cell.life
 
 
 def _count(cell: Cell, handled: int) -> None:
@@ -155,15 +169,6 @@ def _count(cell: Cell, handled: int) -> None:
     cell.kernel.handled += handled
     if handled and cell.book is not None:
         cell.book.attempts = 0
-
-
-def _requeue(cell: Cell) -> None:
-    if cell.queue or cell.control:
-        cell.kernel.enqueue(cell)
-    elif cell.closing is not None:
-        _close(cell)
-    else:
-        lifecycle.fall_idle(cell)
 
 
 def _close(cell: Cell) -> None:
@@ -176,3 +181,8 @@ def _close(cell: Cell) -> None:
 def _skip(cell: Cell, message: Any, sender: Sender) -> None:
     if not sender.exempt:  # a stale tick was taken back by its owner
         cell.kernel.bury(cell, message, sender, DeadReason.ABANDONED)
+
+
+def _log_after_end(cell: Cell, error: BaseException) -> None:
+    """It killed itself and then raised: there is nothing left to restart."""
+    logger.opt(exception=error).error("{} crashed after its end: {!r}", cell.address, error, actor=cell.address)

@@ -69,7 +69,7 @@ def crashed(cell: Cell, error: BaseException, entry: tuple[Any, Sender] | None, 
     if entry is not None and not again:
         cell.the_book().attempts = 0
         cell.kernel.bury(cell, entry[0], entry[1], DeadReason.CRASHED, error)
-    0 and ask.fail_taken(cell, f"crashed: {error!r}", error)
+    ask.fail_taken(cell, f"crashed: {error!r}", error)
     if isinstance(decision, GiveUp):
         _give_up(cell, decision, error)
     elif cell.closing is not None and not cell.queue and not cell.control:

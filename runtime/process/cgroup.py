@@ -1,9 +1,9 @@
 """A control group for a job, where one is to be had: the one thing that no process can leave by forking.
 
-Version 2 only (cgroups(7)): ``cgroup.kill`` ends all of a group at once. The group is made below the one in which this
-program runs, so it needs either root or delegation; no controller is switched on, so the rule against inner processes does
-not matter. Moving a process costs close to a millisecond of waiting inside the kernel, as much as the whole rest of a start;
-so a job is moved in when it has lived for a while, with all that came of it until then.
+Version 2 only (cgroups(7)): ``cgroup.kill`` ends all of a group at once. The group is made below the one in which
+this program runs, so it needs either root or delegation; no controller is switched on, so the rule against inner
+processes does not matter. Moving a process costs close to a millisecond of waiting inside the kernel, as much as the
+whole rest of a start; so a job is moved in when it has lived for a while, with all that came of it until then.
 """
 
 from __future__ import annotations

@@ -1,13 +1,13 @@
 """The life of one child, from the order to start to its exit: one task, shielded from cancellation.
 
 A child never loses its keeper. Cancellation of the host does not reach this task; it reaches the shell, which orders
-every child to stop (:meth:`Child.stop`), as a kill or a timeout does. Each wait of this task ends by itself or by that order,
-and after an order each has a deadline. So the exit is told exactly once, whatever happens (the ladder is that of
-``trio.run_process``, extended to the whole tree).
+every child to stop (:meth:`Child.stop`), as a kill or a timeout does. Each wait of this task ends by itself or by
+that order, and after an order each has a deadline. So the exit is told exactly once, whatever happens (the ladder is
+that of ``trio.run_process``, extended to the whole tree).
 
 The steps: spawn; wait for the end of the root or for the order to stop; on the order SIGTERM, grace, SIGKILL; reap
-the root; end what it has left behind; take the last of the output; tell the exit. What goes wrong after the root has ended
-is noted beside the result and never replaces it (openclaw#140594).
+the root; end what it has left behind; take the last of the output; tell the exit. What goes wrong after the root has
+ended is noted beside the result and never replaces it (openclaw#140594).
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from ...protocols.exec import Exit, ExitReason
 from .cgroup import Cgroup
 from .host import ProcessHost
 from .procfs import Proc, descendants
-from .spawn import Spawned, spawn
+from .spawn import Environment, Spawned, spawn
 from .streams import ChildStreams
 from .tree import MARKER, Tree
 
@@ -70,6 +70,10 @@ class Child:
         """Whether it is to survive the host."""
         return self._job.spec.detach
 
+    @property
+    def _is_left_running(self) -> bool:
+        return self._stop_reason is ExitReason.LEFT_RUNNING
+
     def stop(self, reason: ExitReason, grace: float) -> None:
         """Order its end; synchronous. The first reason counts, and the shortest grace, in seconds."""
         if self._stop_reason is None:
@@ -88,15 +92,12 @@ class Child:
             self._deliver(JobExited(self._job.id, result))
 
     async def _live(self) -> Exit:
-        if self._stop_reason is not None:
-            return self._exit(self._stop_reason, None)
         try:
-            async with self._host.spawning:
-                if self._stop_reason is not None:
-                    return self._exit(self._stop_reason, None)
-                spawned = await self._spawn()
+            spawned = await self._spawn()
         except Exception as error:  # noqa: BLE001 - whatever prevents a start (no thread, no such encoding) is its exit
             return self._not_spawned(error)
+        if spawned is None:
+            return self._exit(self._stop_reason, None)
         try:
             return await self._supervise(spawned)
         except BaseException:  # a mistake of ours must not leave a child without its keeper
@@ -104,22 +105,33 @@ class Child:
             raise
         finally:
             os.close(spawned.pidfd)
-            self._streams.close(keep_file=self._stop_reason is ExitReason.LEFT_RUNNING)
+            self._streams.close(keep_file=self._is_left_running)
 
-    async def _spawn(self) -> Spawned:
-        base = self._host.environ if self._job.spec.env is None else self._job.spec.env
-        env = {**base, MARKER: self._tree.token}
-        self._host.orphans.expect(self._tree)
+    async def _spawn(self) -> Spawned | None:
+        orphans = self._host.orphans
+        orphans.expect(self._tree)
+        spawned = None
         try:
-            output_file = self._streams.open_file()
-            spawned = await spawn(self._job.spec, env, self._host.threads, output_file=output_file)
-        except BaseException:
-            self._host.orphans.forget(self._tree)
-            self._streams.close(keep_file=False)
-            raise
-        self._host.orphans.rooted(self._tree, spawned.popen.pid)
-        self._streams.start(spawned.streams)
+            spawned = await spawn(
+                self._job.spec,
+                self._environment(),
+                self._host.threads,
+                is_wanted=lambda: self._stop_reason is None,
+                open_file=self._streams.open_file,
+            )
+        finally:
+            if spawned is None:
+                orphans.forget(self._tree)
+                self._streams.close(keep_file=False)
+        if spawned is not None:
+            orphans.rooted(self._tree, spawned.popen.pid)
+            self._streams.start(spawned.streams)
         return spawned
+
+    def _environment(self) -> Environment:
+        if self._job.spec.env is None:
+            return {**self._host.environ, MARKER.encode(): self._tree.token.encode()}
+        return {**self._job.spec.env, MARKER: self._tree.token}
 
     def _not_spawned(self, error: Exception) -> Exit:
         detail = f"cannot be started: {error}"
@@ -151,7 +163,7 @@ class Child:
     # The root
 
     async def _wait_end_or_order(self, pidfd: int) -> ExitReason | None:
-        """Wait for the root to end, or for the order to end it, whose reason is returned."""
+        """Wait for the root to end, or for the order to end it, whose reason is returned. None: it ended by itself."""
         streams = self._streams
         if not streams.is_single:
             streams.run_readers()

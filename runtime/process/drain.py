@@ -1,8 +1,8 @@
 """Reads a child's output as fast as it comes, and writes its input as fast as it takes it.
 
-The reader is not a Trio stream: it reads into one buffer that all children share, without a checkpoint for each piece,
-and lets others run after a bounded number of bytes. So a child that writes without end costs copies, not memory, and the
-host stays responsive.
+The reader is not a Trio stream: it reads into one buffer that all children share, without a checkpoint for each
+piece, and lets others run after a bounded number of bytes. So a child that writes without end costs copies, not
+memory, and the host stays responsive.
 """
 
 from __future__ import annotations
@@ -25,8 +25,9 @@ _TURN_BYTES: Final = 2 * _READ_BYTES
 """After so much from one child the others have their turn: some 0.2 ms of copying."""
 
 _FULL_PIPE_BYTES: Final = 65_536
-"""The kernel's own size of a pipe. A child that fills it is given :data:`_READ_BYTES`, so that it waits for us less often;
-not all are, because that takes 40 us, some 4 % of a start."""
+"""The kernel's own size of a pipe. A child that fills it is given more, so that it waits for us less often; not all
+are, because that takes 40 us, some 4 % of a start.
+"""
 
 _LAST_BYTES_MAX: Final = 4 * _READ_BYTES
 """How much is still taken, when the child is gone, of a pipe that somebody else keeps open."""
@@ -51,7 +52,7 @@ class Drain:
         self._is_grown = False
 
     async def read_inline(self) -> None:
-        """Read until the end of the stream, within the caller's task. Cancelled, it can be run again, or :meth:`run`."""
+        """Read until the end of the stream, within the caller's task. After a cancellation, :meth:`run` goes on."""
         await self._read_to_end()
         self._done.set()
 

@@ -15,7 +15,7 @@ from .procfs import Proc, all_procs
 from .tree import Orphans
 
 SPAWNING_COUNT_MAX: Final = 8
-"""How many children are being started at a time. Starting is work for one core each, and memory for the worker's stack."""
+"""How many children are being started at a time. Each start is work for one core, and memory for a worker's stack."""
 
 _LATELY: Final = 0.01
 
@@ -28,17 +28,16 @@ class ProcessHost:
     """The limits, the orphans, the environment, the control group and the look at all processes.
 
     Attributes:
-        spawning: Held while a child is being started, from its first descriptor on.
-        threads: The workers for what blocks.
+        threads: The workers that start children.
+        environ: The program's own environment when the shell was opened, encoded once.
     """
 
     def __init__(self, nursery: trio.Nursery, now_ms: Callable[[], int], *, use_cgroup: bool) -> None:
         self.nursery = nursery
         self.now_ms = now_ms
-        self.spawning = trio.Semaphore(SPAWNING_COUNT_MAX)
         self.threads = trio.CapacityLimiter(SPAWNING_COUNT_MAX)
         self.orphans = Orphans()
-        self.environ = dict(os.environ)
+        self.environ = dict(os.environb)
         self._name = f"wakeward-{os.getpid()}-{secrets.token_hex(4)}"
         self._cgroups = find_cgroup_parent(self._name) if use_cgroup else None
         self._token_count = 0

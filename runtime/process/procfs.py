@@ -85,8 +85,9 @@ def _children(pid: int) -> list[int]:
 class OwnChildren:
     """The children listed under the main thread: those it forked, and every orphan that was given to us.
 
-    The kernel reparents to the first thread of the subreaper (``find_new_reaper``), while a child that a worker thread
-    has forked is listed under that thread as long as it lives. The list is kept open: reading it anew is a third of opening it.
+    The kernel reparents to the first thread of the subreaper (``find_new_reaper``), while a child that a worker
+    thread has forked is listed under that thread as long as it lives. The list is kept open: reading it anew is a
+    third of opening it.
     """
 
     def __init__(self) -> None:

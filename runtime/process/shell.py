@@ -1,7 +1,8 @@
 """The port of the exec supervisor to real processes.
 
-The shell owns a nursery in which every child has its keeper (:mod:`.child`). Leaving the shell, or cancelling what is around
-it, orders every child to end and waits until each of them has, so nothing is alive afterwards but what was to be detached.
+The shell owns a nursery in which every child has its keeper (:mod:`.child`). Leaving the shell, or cancelling what is
+around it, orders every child to end and waits until each of them has, so nothing is alive afterwards but what was to
+be detached.
 """
 
 from __future__ import annotations
@@ -99,8 +100,8 @@ async def open_process_shell(
 ) -> AsyncGenerator[ProcessShell]:
     """A shell, for as long as the block runs.
 
-    Leaving the block, by whatever way, ends every child with its tree within about :data:`STOP_GRACE` and waits for it. Each
-    child that was started has had its one exit delivered by then.
+    Leaving the block, by whatever way, ends every child with its tree within about :data:`STOP_GRACE` and waits for
+    it. Each child that was started has had its one exit delivered by then.
 
     Args:
         deliver: Tells the supervisor. Called synchronously, also while cancelled; must not raise.

@@ -1,7 +1,7 @@
 """Starts one child: its pipes or its terminal, its own session, a handle on its end.
 
-Spawning blocks (a fork of a big program, an exec from a slow disk), so it happens in a worker thread, a bounded number at a
-time. Descriptors are made before, and closed whatever happens.
+Spawning blocks (a fork of a big program, an exec from a slow disk), so it happens in a worker thread, a bounded
+number at a time. Descriptors are made before, and closed whatever happens.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import pty
 import struct
 import subprocess
 import termios
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Final, final
 
 import trio
@@ -20,12 +20,15 @@ from attrs import define, field
 
 from ...protocols.exec import SHELL, ExecSpec
 
+Environment = Mapping[str, str] | Mapping[bytes, bytes]
+
 TERMINAL_SIZE: Final = (30, 120)
 """Rows and columns of a terminal, as OpenClaw has them."""
 
 _ON_TERMINAL: Final = 'tty=$0; exec "$@" <>"$tty" >&0 2>&0'
-"""Opening a terminal makes it the controlling one of a session leader that has none (tty_ioctl(4)). So no code of ours has
-to run between fork and exec, where nothing is safe in a program with threads."""
+"""Opening a terminal makes it the controlling one of a session leader that has none (tty_ioctl(4)). So no code of ours
+has to run between fork and exec, where nothing is safe in a program with threads.
+"""
 
 
 @final
@@ -73,22 +76,42 @@ class Spawned:
 
 
 async def spawn(
-    spec: ExecSpec, env: Mapping[str, str], limiter: trio.CapacityLimiter, *, output_file: int | None = None
-) -> Spawned:
-    """Start a child.
+    spec: ExecSpec,
+    env: Environment,
+    limiter: trio.CapacityLimiter,
+    *,
+    is_wanted: Callable[[], bool],
+    open_file: Callable[[], int | None],
+) -> Spawned | None:
+    """Start a child, all in one worker thread: not a descriptor is made before there is a thread to start it.
 
     Args:
-        output_file: Where a detached child writes, instead of a pipe.
+        spec: What to run.
+        env: The whole environment.
+        limiter: The worker threads.
+        is_wanted: Asked in the thread, just before: an order to stop may have overtaken the start.
+        open_file: Called in the thread: opens what a detached child writes to instead of a pipe.
+
+    Returns:
+        The running child; ``None`` when it was not wanted any more.
 
     Raises:
-        OSError: It could not be started, and nothing is left of the attempt.
+        Exception: It could not be started, and nothing is left of the attempt.
 
     Cancellation: not while it starts.
     """
+    return await trio.to_thread.run_sync(_start, spec, env, is_wanted, open_file, limiter=limiter)
+
+
+def _start(
+    spec: ExecSpec, env: Environment, is_wanted: Callable[[], bool], open_file: Callable[[], int | None]
+) -> Spawned | None:
+    if not is_wanted():
+        return None
     streams = Streams()
     try:
-        argv, ends = _open_streams(spec, streams, output_file)
-        popen, pidfd = await trio.to_thread.run_sync(_popen, argv, spec.cwd, env, ends, limiter=limiter)
+        argv, ends = _open_streams(spec, streams, open_file())
+        popen, pidfd = _popen(argv, spec.cwd, env, ends)
     except BaseException:
         streams.close()
         raise
@@ -133,10 +156,12 @@ def _open_terminal(spec: ExecSpec, streams: Streams) -> tuple[Sequence[str], _En
 
 
 def _popen(
-    argv: Sequence[str], cwd: str | os.PathLike[str] | None, env: Mapping[str, str], ends: _Ends
+    argv: Sequence[str], cwd: str | os.PathLike[str] | None, env: Environment, ends: _Ends
 ) -> tuple[subprocess.Popen[bytes], int]:
     stdin, stdout, stderr = ends
-    popen = subprocess.Popen(argv, cwd=cwd, env=env, stdin=stdin, stdout=stdout, stderr=stderr, start_new_session=True)
+    popen = subprocess.Popen(  # noqa: S603 - to run what agents ask for is what this is for
+        argv, cwd=cwd, env=env, stdin=stdin, stdout=stdout, stderr=stderr, start_new_session=True
+    )
     try:
         return popen, os.pidfd_open(popen.pid)
     except OSError:  # out of descriptors: without a handle on its end we cannot keep it

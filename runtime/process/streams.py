@@ -30,7 +30,7 @@ class ChildStreams:
         self._feed: Feed | None = None
 
     def open_file(self) -> int | None:
-        """Open the file that the child's output goes to, if any. A detached child writes to it by itself.
+        """Open the file that the child's output goes to, if any. A detached child writes to it by itself. Blocks.
 
         Returns: The descriptor for the child's output; ``None`` where a pipe is to be made.
 

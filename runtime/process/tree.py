@@ -1,14 +1,14 @@
 """Everything that came of one child: who belongs to it, and how it is ended.
 
-A process belongs to a job's tree when it is in the root's process group or session, when it descends from one that is, when
-it is in the job's cgroup, or when it was given to us as an orphan (we are a subreaper) and its environment names the job.
-What leaves all of these, by a new session and a double fork with a cleared environment within the first moments, cannot be
-told from a stranger's child, and strangers are never signalled and never reaped.
+A process belongs to a job's tree when it is in the root's process group or session, when it descends from one that
+is, when it is in the job's cgroup, or when it was given to us as an orphan (we are a subreaper) and its environment
+names the job. What leaves all of these, by a new session and a double fork with a cleared environment within the
+first moments, cannot be told from a stranger's child, and strangers are never signalled and never reaped.
 
-Numbers are used again. While the root is not reaped, its number, and with it the number of its group and session, cannot
-be, so the group is signalled as a whole. Once it is reaped, the group's number stays taken as long as somebody is in it;
-that is asked in the same breath (:meth:`Tree.root_reaped`), and afterwards each process is signalled by itself, checked
-by its start time (:mod:`.procfs`). A group that is empty then is never looked for again.
+Numbers are used again. While the root is not reaped, its number, and with it the number of its group and session,
+cannot be, so the group is signalled as a whole. Once it is reaped, the group's number stays taken as long as somebody
+is in it; that is asked in the same breath (:meth:`Tree.root_reaped`), and afterwards each process is signalled by
+itself, checked by its start time (:mod:`.procfs`). A group that is empty then is never looked for again.
 """
 
 from __future__ import annotations
@@ -131,7 +131,7 @@ class Orphans:
             self._roots.discard(tree.root_pid)
 
     def leave(self, tree: Tree) -> None:
-        """The root is reaped and its keeper goes; what is left of the tree hangs from orphans. Reap them to the last."""
+        """The root is reaped and its keeper goes; what is left hangs from orphans. Reap them to the last."""
         self._left.append(tree)
 
     def close(self) -> None:

@@ -19,7 +19,7 @@ KILL_AFTER = 0.15
 
 
 def contract_of(given: dict[str, Any]) -> Contract:
-    routing = given["event_routing"] or {}
+    routing: dict[str, Any] = given["event_routing"] or {}
     delivery = given["delivery_context"]
     return Contract(
         session_key=given["session_key"],

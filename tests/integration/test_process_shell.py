@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import resource
 import sys
 import threading
@@ -21,7 +20,11 @@ async def run(stage: ExecStage, spec: ExecSpec) -> tuple[Exit, str]:
 
 
 def open_fds() -> int:
-    return len(os.listdir("/proc/self/fd"))
+    return len(list(Path("/proc/self/fd").iterdir()))
+
+
+def highest_fd() -> int:
+    return max(int(path.name) for path in Path("/proc/self/fd").iterdir())
 
 
 def rss_bytes() -> int:
@@ -58,7 +61,7 @@ async def test_without_descriptors_spawning_fails_and_recovers() -> None:
     with trio.fail_after(20):
         async with open_exec_stage() as stage:
             await run(stage, ExecSpec("true"))
-            highest = max(int(name) for name in os.listdir("/proc/self/fd"))
+            highest = highest_fd()
             for room in range(8):
                 resource.setrlimit(resource.RLIMIT_NOFILE, (highest + room, hard))
                 try:

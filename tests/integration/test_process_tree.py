@@ -76,7 +76,7 @@ async def test_a_child_that_ignores_sigterm_is_killed_after_the_grace(marker: st
 async def test_nobody_is_asked_twice_and_everybody_has_the_grace(
     marker: str, tmp_path: Path, *, use_cgroup: bool
 ) -> None:
-    """The root ends at once, its children take their time: it is given them, and they are not signalled a second time."""
+    """The root ends at once, its children take their time: they have it, and are not signalled a second time."""
     child = tmp_path / "child.sh"
     child.write_text("trap 'echo asked' TERM; echo ready; for i in $(seq 50); do sleep 0.02; done; echo done")
     with trio.fail_after(10):
@@ -142,7 +142,8 @@ async def test_a_stranger_that_holds_stdout_does_not_hold_up_the_exit_either(tmp
 async def test_a_tree_of_200_is_gone_within_a_second_and_the_host_stays_responsive(
     marker: str, *, use_cgroup: bool
 ) -> None:
-    fork_tree = f"for i in $(seq 100); do (setsid sh -c 'sleep {marker} & sleep {marker}' &) ; done; echo ready; wait; sleep {marker}"
+    branch = f"(setsid sh -c 'sleep {marker} & sleep {marker}' &)"
+    fork_tree = f"for i in $(seq 100); do {branch} ; done; echo ready; wait; sleep {marker}"
     jitter = 0.0
 
     async def tick() -> None:
@@ -223,7 +224,8 @@ async def test_a_detached_child_survives_the_host_and_is_accounted(marker: str, 
         finally:
             for pid in live_with(marker):
                 os.kill(pid, signal.SIGKILL)
-                os.waitpid(pid, 0) if pid == handle.pid else None
+                if pid == handle.pid:
+                    await trio.to_thread.run_sync(os.waitpid, pid, 0)
 
 
 async def test_what_a_detached_child_leaves_behind_stays(marker: str) -> None:
@@ -245,11 +247,10 @@ async def cancel_at(instant: float, marker: str, *, use_cgroup: bool) -> None:
         "exit 3",
     ]
     with trio.move_on_after(instant) as scope:
-        async with open_exec_stage(use_cgroup=use_cgroup) as stage:
-            async with trio.open_nursery() as nursery:
-                for script in scripts * 2:
-                    nursery.start_soon(stage.jobs.run, ExecSpec(["bash", "-c", script]), MAIN)
-                await trio.sleep_forever()
+        async with open_exec_stage(use_cgroup=use_cgroup) as stage, trio.open_nursery() as nursery:
+            for script in scripts * 2:
+                nursery.start_soon(stage.jobs.run, ExecSpec(["bash", "-c", script]), MAIN)
+            await trio.sleep_forever()
     assert scope.cancelled_caught
     assert live_with(marker) == []
 

@@ -115,6 +115,11 @@ def test_a_daily_beat_at_night_is_moved_to_the_morning_and_stays_daily() -> None
     assert due(first_ms, DAY_MS, phase, office) == first_ms + DAY_MS
 
 
+def test_a_slot_at_the_very_close_of_the_window_is_outside() -> None:
+    assert due(MONDAY_MS, DAY_MS, 18 * HOUR_MS, office) == MONDAY_MS + 8 * HOUR_MS
+    assert due(MONDAY_MS, DAY_MS, 18 * HOUR_MS - 1, office) == MONDAY_MS + 18 * HOUR_MS - 1
+
+
 def test_a_moved_beat_stays_in_a_window_shorter_than_the_spread() -> None:
     ten_minutes = ActiveHours("08:00", "08:10")
     phase = 3 * HOUR_MS + 29 * MINUTE_MS

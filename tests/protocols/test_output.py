@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import unicodedata
+from itertools import pairwise
 
 import pytest
 from hypothesis import given
@@ -137,7 +138,7 @@ def test_where_a_stream_is_cut_makes_no_difference(text: str, cut: int) -> None:
 def test_where_bytes_are_cut_makes_no_difference(data: bytes, cuts: list[int]) -> None:
     view = TextView()
     edges = [0, *sorted(min(cut, len(data)) for cut in cuts), len(data)]
-    pieces = [view.feed(data[a:b]) for a, b in zip(edges, edges[1:], strict=False)]
+    pieces = [view.feed(data[a:b]) for a, b in pairwise(edges)]
     whole = TextView()
     assert "".join(pieces) + view.finish() == whole.feed(data) + whole.finish()
 

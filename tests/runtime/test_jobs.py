@@ -160,9 +160,11 @@ async def test_looking_is_not_seeing(autojump_clock: trio.testing.MockClock) -> 
         assert len(stage.told) == 1
 
 
-@pytest.mark.parametrize(
-    "wait", [lambda handle: handle.poll(100), lambda handle: handle.wait_exit()], ids=["poll", "exit"]
-)
+async def poll_long(handle: JobHandle) -> object:
+    return await handle.poll(100)
+
+
+@pytest.mark.parametrize("wait", [poll_long, JobHandle.wait_exit])
 async def test_a_cancelled_waiter_leaves_the_exit_to_be_announced(
     wait: Callable[[JobHandle], Any], autojump_clock: trio.testing.MockClock
 ) -> None:
@@ -249,7 +251,7 @@ async def test_bad_ends_are_announced(command: str, text: str, autojump_clock: t
 async def test_a_start_that_is_refused_leaves_nothing(autojump_clock: trio.testing.MockClock) -> None:
     async with open_stage(JobLimits(live_count_max=1)) as stage:
         stage.answer = Receipt(Refusal.DRAINING, "the host is draining")
-        with pytest.raises(HostClosedError, match="'quick'.*draining"):
+        with pytest.raises(HostClosedError, match=r"'quick'.*draining"):
             stage.start("quick")
         stage.answer = ACCEPTED
         stage.start("for-ever")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import secrets
-from collections.abc import AsyncGenerator, Hashable
+from collections.abc import AsyncGenerator, Callable, Hashable
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -67,6 +67,14 @@ class ExecStage:
         if scope is not None:
             scope.cancel()
 
+    def watch(self, address: str) -> None:
+        raise NotImplementedError(f"nobody is to be watched here: {address}")
+
+    unwatch = watch
+
+    def stop(self) -> None:
+        raise NotImplementedError("nobody is to stop here")
+
     async def _fire(self, scope: trio.CancelScope, key: Hashable, at_ms: int, message: object) -> None:
         with scope:
             await trio.sleep(max(0, at_ms - self.now_ms()) / 1000)
@@ -79,6 +87,7 @@ async def open_exec_stage(*, use_cgroup: bool = True) -> AsyncGenerator[ExecStag
     """Everything around real children. Checks at the end that each start had one exit."""
     async with trio.open_nursery() as nursery:
         stage = ExecStage(nursery)
+        shell: ProcessShell | None = None
         try:
             async with open_process_shell(stage.deliver, stage.now_ms, use_cgroup=use_cgroup) as shell:
                 stage.shell = shell
@@ -86,7 +95,7 @@ async def open_exec_stage(*, use_cgroup: bool = True) -> AsyncGenerator[ExecStag
                 stage.jobs = Jobs(stage.registry, stage.tell, stage.now_ms)
                 yield stage
         finally:
-            assert shell.live_count == 0
+            assert shell is None or shell.live_count == 0
             assert all(len(exits) == 1 for exits in stage.exits.values())
             assert set(stage.started) <= set(stage.exits)
             nursery.cancel_scope.cancel()
@@ -105,8 +114,8 @@ def live_with(marker: str) -> list[int]:
     return found
 
 
-async def wait_until(condition: Any, seconds: float = 5) -> None:
+async def wait_until(condition: Callable[[], object], seconds: float = 5) -> None:
     """Wait until a condition of the outside world holds."""
     with trio.fail_after(seconds):
-        while not condition():
-            await trio.sleep(0.005)  # noqa: ASYNC110 - the operating system sets no event
+        while not condition():  # noqa: ASYNC110 - the operating system sets no event
+            await trio.sleep(0.005)

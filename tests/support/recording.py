@@ -19,6 +19,8 @@ class RecordingContext:
         self._armed_count = 0
         self.behaviour: Behaviour | None = None
         self.told: list[tuple[str, Any]] = []
+        self.watching: set[str] = set()
+        self.is_stopped = False
         self.answer: Callable[[str, object], Receipt] = lambda _to, _message: ACCEPTED
         """What a tell returns; replace it to refuse."""
 
@@ -41,6 +43,15 @@ class RecordingContext:
 
     def cancel_timer(self, key: Hashable) -> None:
         self._timers.pop(key, None)
+
+    def watch(self, address: str) -> None:
+        self.watching.add(address)
+
+    def unwatch(self, address: str) -> None:
+        self.watching.discard(address)
+
+    def stop(self) -> None:
+        self.is_stopped = True
 
     @property
     def timers(self) -> dict[Hashable, int]:

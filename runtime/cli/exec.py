@@ -1,0 +1,3 @@
+import click
+@click.command("exec")
+def exec_command(): ...

@@ -1,0 +1,289 @@
+"""The host on a virtual clock: no real children here."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import trio
+from trio.testing import MockClock
+from wakeward import (
+    AgentSpec,
+    CooldownPolicy,
+    DecisionKind,
+    Failed,
+    Heartbeat,
+    Host,
+    HostClosedError,
+    HostConfig,
+    InvalidInputError,
+    Outcome,
+    QueuePolicy,
+    Ran,
+    RetryPolicy,
+    Skipped,
+    Turn,
+    open_host,
+)
+from wakeward.protocols.receipt import Refusal
+from wakeward.runtime.clock import Clock
+
+OPS = "agent:ops:main"
+NO_GUARDS = CooldownPolicy(min_spacing=0, flood_window=0, events_wait_for_due=False)
+
+
+class Recorder:
+    """A handler that remembers its turns."""
+
+    def __init__(self, *outcomes: Outcome | None, takes: float = 0) -> None:
+        self.turns: list[Turn] = []
+        self._outcomes = iter(outcomes)
+        self._takes = takes
+
+    async def __call__(self, turn: Turn) -> Outcome | None:
+        self.turns.append(turn)
+        await trio.sleep(self._takes)
+        return next(self._outcomes, None)
+
+    @property
+    def texts(self) -> list[list[str]]:
+        return [[event.text for event in turn.events] for turn in self.turns]
+
+
+
+async def add(host: Host, handler: Any, agent_id: str = "ops", **options: Any) -> None:
+    host.add_agent(AgentSpec(agent_id, handler, **{"cooldown": NO_GUARDS, **options}))
+
+
+async def test_the_example_of_the_design(autojump_clock: MockClock) -> None:
+    ops = Recorder(Ran(reply="done"), Ran(reply="done"))
+    async with open_host() as host:
+        await add(host, ops)
+        assert await host.notify(OPS, "deploy finished", source="hook", intent="immediate")
+        assert await host.wake_and_wait(OPS, source="manual", intent="manual") == Ran(reply="done")
+        await host.wait_idle()
+    assert ops.texts == [["deploy finished"], []]
+    assert ops.turns[0].source == "hook"
+
+
+async def test_wait_idle_waits_for_deferred_wakes(autojump_clock: MockClock) -> None:
+    ops = Recorder()
+    async with open_host(clock=Clock.start(0)) as host:
+        await add(host, ops, cooldown=CooldownPolicy())
+        for text in ("one", "two"):
+            await host.notify(OPS, text, source="hook")
+        await host.wait_idle()
+        assert host.system.clock.now_ms() == 30_000
+    assert ops.texts == [["one"], ["two"]]
+
+
+async def test_what_cannot_be_taken_is_refused_truthfully(autojump_clock: MockClock) -> None:
+    async with open_host() as host:
+        await add(host, Recorder())
+        unknown = host.wake("agent:ghost:main", source="hook", intent="immediate")
+        assert (unknown.refusal, unknown.detail) == (Refusal.UNKNOWN, "no agent 'ghost' here; agents: ops")
+        assert not await host.notify("global", "x", source="hook")
+        assert await host.wake_and_wait("nonsense", source="hook", intent="event") == Failed(
+            "session key 'nonsense' names no agent (expected 'agent:<agent id>:<rest>'), and no agent owns what has no owner",
+            transient=False,
+        )
+        assert [decision.kind for decision in host.ledger] == [DecisionKind.REFUSED] * 3
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        ({"text": "  "}, "has no text: '  '"),
+        ({"source": "nobody"}, "source 'nobody': expected one of interval, manual, exec-event"),
+        ({"intent": "now"}, "intent 'now': expected one of scheduled, event, task, immediate, manual"),
+    ],
+)
+async def test_bad_input_is_a_clear_error(autojump_clock: MockClock, call: dict[str, str], message: str) -> None:
+    async with open_host() as host:
+        with pytest.raises(InvalidInputError) as caught:
+            await host.notify(OPS, **{"text": "x", "source": "hook", **call})
+    assert message in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: AgentSpec("a b", Recorder()), "agent id 'a b': expected letters"),
+        (lambda: AgentSpec("ops", 3), "handler 3 is not callable"),  # pyright: ignore[reportArgumentType] - that is the test
+        (lambda: Heartbeat("often"), "Heartbeat.every: invalid duration 'often'"),
+        (lambda: CooldownPolicy(min_spacing="soon"), "invalid duration 'soon'"),
+    ],
+)
+def test_a_bad_specification_cannot_exist(make: Any, message: str) -> None:
+    with pytest.raises(InvalidInputError) as caught:
+        make()
+    assert message in str(caught.value)
+
+
+async def test_an_agent_is_added_once(autojump_clock: MockClock) -> None:
+    async with open_host() as host:
+        await add(host, Recorder())
+        with pytest.raises(InvalidInputError, match="agent 'ops' is here already"):
+            await add(host, Recorder(), "OPS")
+        with pytest.raises(InvalidInputError, match="no agent 'dev' here; agents: ops"):
+            host.remove_agent("dev")
+
+
+async def test_a_full_queue_refuses_the_new_event(autojump_clock: MockClock) -> None:
+    ops = Recorder(takes=1)
+    async with open_host() as host:
+        await add(host, ops, queue=QueuePolicy(capacity=1))
+        assert await host.notify(OPS, "one", source="hook")
+        full = await host.notify(OPS, "two", source="hook")
+        assert full.refusal is Refusal.FULL
+        assert full.detail == f"session '{OPS}' holds 1 events; try again later"
+        await host.wait_idle()
+        assert await host.notify(OPS, "two", source="hook")
+        await host.wait_idle()
+    assert ops.texts == [["one"], ["two"]]
+
+
+async def test_a_handler_that_raises_fails_its_turn_and_the_host_lives_on(autojump_clock: MockClock) -> None:
+    async def broken(_turn: Turn) -> None:
+        raise RuntimeError("no quota")
+
+    ops = Recorder()
+    async with open_host() as host:
+        await add(host, broken, retry=RetryPolicy(attempts_max=1))
+        await add(host, ops, "dev")
+        assert await host.wake_and_wait(OPS, source="manual", intent="manual") == Failed("no quota")
+        assert await host.wake_and_wait("agent:dev:main", source="manual", intent="manual") == Ran()
+
+
+@pytest.mark.parametrize(
+    "error",
+    [ValueError("x"), SystemExit(3), ExceptionGroup("g", [ValueError("x")]), BaseExceptionGroup("g", [SystemExit(1)])],
+)
+async def test_whatever_a_handler_raises_stays_in_its_turn(autojump_clock: MockClock, error: BaseException) -> None:
+    async def broken(_turn: Turn) -> None:
+        raise error
+
+    async with open_host() as host:
+        await add(host, broken, retry=RetryPolicy(attempts_max=1))
+        outcome = await host.wake_and_wait(OPS, source="manual", intent="manual")
+    assert isinstance(outcome, Failed)
+    assert outcome.transient
+
+
+async def test_nonsense_from_a_handler_is_a_permanent_failure(autojump_clock: MockClock) -> None:
+    async def nonsense(_turn: Turn) -> Any:
+        return 3
+
+    async with open_host() as host:
+        await add(host, nonsense)
+        outcome = await host.wake_and_wait(OPS, source="manual", intent="manual")
+    assert outcome == Failed("the handler returned 3; expected Ran, Skipped, Failed or None", transient=False)
+
+
+async def test_a_handler_that_hangs_is_cut_short_and_the_next_event_is_served(autojump_clock: MockClock) -> None:
+    ops = Recorder(takes=3_600)
+    async with open_host(clock=Clock.start(0)) as host:
+        await add(host, ops, turn_timeout="5s", retry=RetryPolicy(attempts_max=1))
+        assert await host.notify(OPS, "one", source="hook")
+        outcome = await host.wake_and_wait("agent:ops:other", source="manual", intent="manual")
+        assert outcome == Failed("timed out after 5 s")
+        assert host.system.clock.now_ms() == 5_250
+
+
+async def test_the_agent_stays_responsive_during_a_turn(autojump_clock: MockClock) -> None:
+    ops = Recorder(takes=60)
+    async with open_host(clock=Clock.start(0)) as host:
+        await add(host, ops)
+        host.wake(OPS, source="hook", intent="immediate", coalesce_ms=0)
+        await trio.sleep(1)
+        with trio.fail_after(0.001):
+            assert await host.notify(OPS, "while it runs", source="hook")
+        await host.wait_idle()
+    assert ops.texts == [[], ["while it runs"]]
+
+
+async def test_cancelling_who_waits_leaves_the_wake_alone(autojump_clock: MockClock) -> None:
+    ops = Recorder()
+    async with open_host() as host:
+        await add(host, ops)
+        with trio.move_on_after(0.1):
+            await host.wake_and_wait(OPS, source="hook", intent="immediate", coalesce_ms=5_000)
+        await host.wait_idle()
+    assert len(ops.turns) == 1
+
+
+async def test_removing_an_agent_reports_what_was_not_seen(autojump_clock: MockClock) -> None:
+    ops = Recorder(takes=10)
+    async with open_host() as host:
+        await add(host, ops)
+        await host.notify(OPS, "seen", source="hook")
+        await trio.sleep(1)
+        await host.notify(OPS, "unseen", source="hook")
+        host.remove_agent("ops")
+        assert host.wake(OPS, source="hook", intent="immediate").refusal is Refusal.UNKNOWN
+        await host.wait_idle()
+        dead = [decision for decision in host.ledger if decision.kind is DecisionKind.DEAD]
+        assert [(decision.text, decision.reason) for decision in dead] == [("unseen", "agent removed")]
+        await add(host, ops)
+        assert await host.wake_and_wait(OPS, source="manual", intent="manual") == Ran()
+
+
+async def test_leaving_waits_for_turns_within_the_grace_and_reports_the_rest(autojump_clock: MockClock) -> None:
+    ops = Recorder(takes=3)
+    dev = Recorder(takes=3_600)
+    async with open_host(HostConfig(drain_grace="10s"), clock=Clock.start(0)) as host:
+        await add(host, ops)
+        await add(host, dev, "dev")
+        await host.notify(OPS, "one", source="hook")
+        await host.notify("agent:dev:main", "two", source="hook")
+        await trio.sleep(1)
+        await host.notify(OPS, "three", source="hook")
+        report = await host.drain()
+        assert not report.in_time
+        assert report.turns_interrupted == ("agent:dev:main",)
+        assert report.events_retained == {OPS: 1, "agent:dev:main": 1}
+        assert host.system.clock.now_ms() == 11_000
+        assert not host.wake(OPS, source="hook", intent="immediate")
+        with pytest.raises(HostClosedError):
+            await add(host, ops, "late")
+    assert ops.texts == [["one"]]
+
+
+async def test_a_second_drain_with_a_shorter_grace_hastens_the_first(autojump_clock: MockClock) -> None:
+    async with open_host(clock=Clock.start(0)) as host, trio.open_nursery() as nursery:
+        await add(host, Recorder(takes=3_600))
+        await host.notify(OPS, "one", source="hook")
+        nursery.start_soon(host.drain, "1h")
+        await trio.sleep(1)
+        report = await host.drain("2s")
+        assert report.turns_interrupted == (OPS,)
+        assert host.system.clock.now_ms() == 3_000
+
+
+async def test_an_exception_of_the_body_leaves_the_host_as_it_was_raised(autojump_clock: MockClock) -> None:
+    error = KeyError("mine")
+    with pytest.raises(KeyError) as caught:
+        async with open_host() as host:
+            await add(host, Recorder(takes=60))
+            await host.notify(OPS, "one", source="hook")
+            raise error
+    assert caught.value is error
+
+
+async def test_the_beat_of_an_idle_agent(autojump_clock: MockClock) -> None:
+    ops = Recorder()
+    async with open_host(HostConfig(seed="x"), clock=Clock.start(0)) as host:
+        await add(host, ops, heartbeat=Heartbeat("30m"))
+        await trio.sleep(7_200)
+    starts = [turn.started_at_ms for turn in ops.turns]
+    assert len(starts) == 4
+    assert {later - earlier for earlier, later in zip(starts, starts[1:], strict=False)} == {1_800_000}
+
+
+async def test_an_interrupted_turn_keeps_its_events(autojump_clock: MockClock) -> None:
+    ops = Recorder(Skipped("requests-in-flight"), None)
+    async with open_host() as host:
+        await add(host, ops)
+        await host.notify(OPS, "one", source="hook")
+        await host.wait_idle()
+    assert ops.texts == [["one"], ["one"]]
