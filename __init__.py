@@ -6,7 +6,7 @@ your own are made with :func:`open_system`; deeper modules are for the rest. Wha
 
 from __future__ import annotations
 
-from loguru import logger
+from loguru import logger as _logger
 
 from .actors.port import Context, Reply, Terminated
 from .protocols.active_hours import ActiveHours
@@ -79,4 +79,4 @@ __all__ = [
     "open_system",
 ]
 
-logger.disable("wakeward")
+_logger.disable("wakeward")

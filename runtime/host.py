@@ -408,6 +408,7 @@ class Host:
         """Wait until no turn and no child runs; wakes may be pending."""
         while self._turns.running or self._registry.statistics().live_count:
             await self._changed.park()
+            await self.system.wait_idle()  # what was told of the change has been handled
 
     def interrupt_turns(self) -> tuple[str, ...]:
         """Cancel every turn that runs; its events are kept. The sessions whose turn it was."""

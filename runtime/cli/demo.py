@@ -59,6 +59,7 @@ async def _show(host: Host, witness: Witness, console: Console) -> DemoReport:
         host.system.clock.now_ms,
         running=lambda name: sum(job.exit is None for job in host.jobs(name)),
         waiting=lambda name: host.statistics().agents[name].events_retained if name in host.agents else 0,
+        events_of=witness.events_of.get,
     )
     show.opening()
     feed = Feed[Decision | str]()

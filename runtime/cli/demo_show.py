@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Final, final
 
 from attrs import Factory, define
+from rich import box
 from rich.console import Console, Group, RenderableType
 from rich.live import Live
 from rich.rule import Rule
@@ -15,7 +16,7 @@ from rich.text import Text
 from ...protocols.ledger import Decision, DecisionKind
 from .demo_report import DemoReport
 from .demo_story import AGENTS, COOLDOWN
-from .narration import Line, Narrator, Tone, show_wait
+from .narration import Line, Narrator, Tone, show_count, show_wait
 
 _COLOURS: Final = dict(zip(AGENTS, ("cyan", "magenta", "yellow"), strict=True))
 _LOOKS: Final = {
@@ -55,13 +56,15 @@ class DemoShow:
         now_ms: The host's timeline.
         running: How many children of an agent run.
         waiting: How many events of an agent wait.
+        events_of: How many events a turn was shown.
     """
 
     console: Console
     now_ms: Callable[[], int]
     running: Callable[[str], int]
     waiting: Callable[[str], int]
-    _narrator: Narrator = Factory(lambda: Narrator(show_seconds))
+    events_of: Callable[[int], int | None]
+    _narrator: Narrator = Factory(lambda show: Narrator(show_seconds, show.events_of), takes_self=True)
     _states: dict[str, _State] = Factory(lambda: {name: _State() for name in AGENTS})
 
     def live(self) -> Live:
@@ -76,13 +79,13 @@ class DemoShow:
 
     def opening(self) -> None:
         """Say what is going to be seen."""
-        self.console.print(Text("One wake, one agent: three agents, real children, real guards.", "bold"))
-        self.console.print(Text(f"The cooldown is short for this demo: {COOLDOWN}.", "dim"))
+        self._say("One wake, one agent: three agents, real children, real guards.", "bold")
+        self._say(f"The cooldown is short for this demo: {COOLDOWN}.", "dim")
 
     def caption(self, text: str) -> None:
         """Announce an act."""
-        self.console.print()
-        self.console.print(Text(text, "bold"))
+        self._say("")
+        self._say(text, "bold")
 
     def decision(self, decision: Decision) -> None:
         """Show a decision, and keep the board up to date."""
@@ -97,13 +100,17 @@ class DemoShow:
         mark, style = _LOOKS[line.tone]
         text = Text()
         text.append(f"{show_seconds(line.at_ms):>7} ", "dim")
-        text.append(f"{line.who:<9}", _COLOURS.get(line.who, "red"))
+        text.append(f"{line.who:<8} ", _COLOURS.get(line.who, "red"))
         text.append(f"{mark} {line.what:<8}", style)
         text.append(line.why, style)
+        text.highlight_regex(r"signal \w+|code [1-9]\d*", "red")
         if self.console.is_terminal:
             self.console.print(text, no_wrap=True, overflow="ellipsis")
         else:
             self.console.print(text, soft_wrap=True)
+
+    def _say(self, text: str, style: str = "") -> None:
+        self.console.print(Text(text, style), soft_wrap=not self.console.is_terminal)
 
     # ---- the board
 
@@ -115,8 +122,10 @@ class DemoShow:
         for name, state in self._states.items():
             bar, doing = self._doing(state)
             running, waiting = self.running(name), self.waiting(name)
-            notes = [doing, _counted(running, "child runs", "children run"), _counted(waiting, "event waits", "events wait")]
-            grid.add_row(Text(name, _COLOURS[name]), bar, Text(", ".join(filter(None, notes))))
+            notes = [doing]
+            notes += [f"{running} running"] if running else []
+            notes += [f"{show_count(waiting, 'event')} waiting"] if waiting else []
+            grid.add_row(Text(name, _COLOURS[name]), bar, Text(", ".join(notes)))
         return Group(Rule(style="dim"), grid)
 
     def _doing(self, state: _State) -> tuple[Text, str]:
@@ -132,18 +141,18 @@ class DemoShow:
 
     def closing(self, report: DemoReport) -> None:
         """The table, and whether it adds up."""
-        self.console.print()
+        self._say("")
         self.console.print(self._table(report))
         for sentence in _sums(report):
-            self.console.print(Text(sentence))
+            self._say(sentence)
         broken = report.broken()
         for sentence in broken:
-            self.console.print(Text(f"BROKEN: {sentence}", "bold red"))
+            self._say(f"BROKEN: {sentence}", "bold red")
         if not broken:
-            self.console.print(Text("Every exit woke its owner, once, and nobody else.", "bold green"))
+            self._say("Every exit woke its owner, once, and nobody else.", "bold green")
 
     def _table(self, report: DemoReport) -> Table:
-        table = Table(show_edge=False, pad_edge=False, header_style="bold")
+        table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, header_style="bold")
         table.add_column("agent")
         for title in ("wakes asked for", "coalesced"):
             table.add_column(title, justify="right")
@@ -151,7 +160,7 @@ class DemoShow:
         for title in ("turns", "events presented"):
             table.add_column(title, justify="right")
         for name, agent in report.statistics.agents.items():
-            deferred = ", ".join(f"{count} {reason}" for reason, count in sorted(agent.deferred.items())) or "0"
+            deferred = "\n".join(f"{count} {reason}" for reason, count in sorted(agent.deferred.items())) or "0"
             numbers = [str(agent.wakes), str(agent.coalesced), deferred, str(agent.turns), str(agent.events_presented)]
             table.add_row(Text(name, _COLOURS[name]), *numbers)
         return table
@@ -179,7 +188,3 @@ def _sums(report: DemoReport) -> list[str]:
         f"events: {accepted} accepted = {presented} presented + {retained} retained + {dead} dead",
         f"turns of an agent that did not own the wake: {report.witness.cross_agent_turns}",
     ]
-
-
-def _counted(count: int, one: str, many: str) -> str:
-    return "" if count == 0 else f"1 {one}" if count == 1 else f"{count} {many}"

@@ -35,6 +35,9 @@ CRON_RUN: Final = "agent:research:cron:nightly:run:7f3a"
 THINKING: Final = 0.25
 """How long a turn thinks, in seconds."""
 
+READING: Final = 0.9
+"""How long a person is given to read what is going to happen, in seconds."""
+
 _HEALTH: Final = (
     "sleep 0.4; echo web-1 healthy",
     "sleep 0.6; echo web-2 healthy",
@@ -65,17 +68,20 @@ class Witness:
         owners: Whose each event is, by context key, and each wake, by reason.
         shown: How often each event was seen in a turn that ran, by context key.
         turns: Turns entered, by the agent whose handler it was.
+        events_of: How many events each turn was shown, by turn.
         cross_agent_turns: Turns of an agent that did not own the session, an event or the wake it was shown.
     """
 
     owners: dict[str, str] = Factory(dict[str, str])
     shown: Counter[str] = Factory(Counter[str])
     turns: Counter[str] = Factory(Counter[str])
+    events_of: dict[int, int] = Factory(dict[int, int])
     cross_agent_turns: int = 0
 
     def enter(self, name: str, turn: Turn) -> None:
         """Note that the handler of ``name`` was entered."""
         self.turns[name] += 1
+        self.events_of[turn.turn_id] = len(turn.events)
         about = [event.context_key or "" for event in turn.events] + list(turn.reasons)
         owners = {self.owners.get(key, name) for key in about}
         if owners | {turn.agent_id, owner_of(turn.session_key)} != {name}:
@@ -128,36 +134,40 @@ class Story:
             self.witness.owners[f"exec:{job.id}"] = turn.agent_id
 
     async def _a_morning(self) -> None:
-        self.caption("A person wakes each agent. Each starts children in the background and goes back to sleep.")
+        await self._announce("A person wakes each agent. Each starts children in the background and goes back to sleep.")
         for name in AGENTS:
             self._wake(name, f"good morning, {name}")
             await trio.sleep(0.15)
-        await trio.sleep(3.2)
+        await trio.sleep(3.0)
 
     async def _a_cron_run(self) -> None:
-        self.caption("research's nightly cron run has children too. It is over when they end: research itself is told.")
+        await self._announce("research's nightly cron run has children too. It is over when they end: research itself is told.")
         for command in _NIGHTLY:
             job = await self.host.exec(CRON_RUN, command, background=True)
             self.witness.owners[f"exec:{job.id}"] = owner_of(CRON_RUN)
-        await trio.sleep(2.0)
+        await trio.sleep(1.5)
 
     async def _a_person_in_a_hurry(self) -> None:
-        self.caption("dev is cooling down. A person wakes it all the same: by hand always works.")
+        await self._announce("dev is cooling down. A person wakes it all the same: by hand always works.")
         self._wake("dev", "a preview now, please")
-        await trio.sleep(2.0)
+        await trio.sleep(1.3)
 
     async def _a_flood(self) -> None:
-        self.caption("Alerts for ops, urgent ones. Some wake it at once, then the flood guard holds the rest together.")
+        await self._announce("Alerts for ops, urgent ones. Some wake it at once, then the flood guard holds the rest together.")
         for number, alert in enumerate(_ALERTS):
             await self._notify("ops", alert, f"alert:{number}")
             await trio.sleep(0.3)
         await trio.sleep(0.5)
 
     async def _trouble(self) -> None:
-        self.caption("An agent nobody knows is refused. A turn that fails is tried again, and its event is kept.")
+        await self._announce("An agent nobody knows is refused. A turn that fails is tried again, and its event is kept.")
         self.witness.owners["mail:1"] = "ghost"
         await self.host.notify("agent:ghost:main", "boo", source="hook", intent="immediate", context_key="mail:1")
         await self._notify("research", "the editor asks for a summary", "mail:2")
+
+    async def _announce(self, text: str) -> None:
+        self.caption(text)
+        await trio.sleep(READING)
 
     def _wake(self, name: str, reason: str) -> None:
         self.witness.owners[reason] = name

@@ -39,7 +39,7 @@ class Line:
     Attributes:
         at_ms: On the host's timeline.
         who: The agent, or the session key where nobody owns it.
-        what: One word or two.
+        what: One word. ``event`` and ``wake`` are the first of a coming turn, what ``joins`` is coalesced with it.
         why: The rest.
     """
 
@@ -63,9 +63,17 @@ _GUARDS: Final = {
 class Narrator:
     """Makes lines of decisions, in their order."""
 
-    def __init__(self, show_instant: Callable[[int], str]) -> None:
-        """Args: ``show_instant`` shows an instant of the host's timeline, in milliseconds."""
+    def __init__(
+        self, show_instant: Callable[[int], str], events_of: Callable[[int], int | None] = lambda _: None
+    ) -> None:
+        """Make one.
+
+        Args:
+            show_instant: Shows an instant of the host's timeline, in milliseconds.
+            events_of: How many events a turn was shown, by turn, where that is known.
+        """
         self._show_instant = show_instant
+        self._events_of = events_of
         self._event: Decision | None = None
         self._started_ms: dict[int, int] = {}
 
@@ -89,11 +97,11 @@ class Narrator:
             case DecisionKind.ACCEPTED if event is not None:
                 return "event", _text(event), Tone.NEWS
             case DecisionKind.COALESCED if event is not None:
-                return "event", f"{_text(event)} (joins the wake that waits)", Tone.NEWS
+                return "joins", _text(event), Tone.NEWS
             case DecisionKind.ACCEPTED:
                 return "wake", _asked(decision), Tone.NEWS
             case DecisionKind.COALESCED:
-                return "wake", f"{_asked(decision)} (joins the one that waits)", Tone.NEWS
+                return "joins", _asked(decision), Tone.NEWS
             case DecisionKind.DEFERRED:
                 return "waits", self._until(decision), Tone.HELD
             case DecisionKind.FLOOD:
@@ -102,8 +110,7 @@ class Narrator:
                 self._started_ms[decision.turn_id or 0] = decision.at_ms
                 return "turn", f"#{decision.turn_id}, woken by {_asked(decision)}", Tone.AWAKE
             case DecisionKind.RAN:
-                reply = f": {_short(decision.text)}" if decision.text else ""
-                return "ran", f"#{decision.turn_id} in {self._took(decision)}{reply}", Tone.GOOD
+                return "ran", self._ran(decision), Tone.GOOD
             case DecisionKind.SKIPPED:
                 turn = f"#{decision.turn_id}: " if decision.turn_id is not None else ""
                 return "skipped", f"{turn}{decision.source}, {decision.reason}", Tone.QUIET
@@ -117,6 +124,12 @@ class Narrator:
                 return "refused", f"{decision.source}: {decision.reason}", Tone.BAD
             case _:
                 assert_never(decision.kind)
+
+    def _ran(self, decision: Decision) -> str:
+        count = self._events_of(decision.turn_id or 0)
+        seen = "" if count is None else f", saw {show_count(count, 'event')}"
+        reply = f": {_short(decision.text)}" if decision.text else ""
+        return f"#{decision.turn_id} in {self._took(decision)}{seen}{reply}"
 
     def _until(self, decision: Decision) -> str:
         guard = _GUARDS.get(decision.reason)
@@ -138,6 +151,11 @@ def show_wait(ms: int) -> str:
     if ms < 100:
         return f"{ms} ms"
     return f"{ms / 1000:.1f} s" if ms < 60_000 else format_duration(ms // 1000 * 1000)
+
+
+def show_count(count: int, noun: str) -> str:
+    """``no events``, ``1 event``, ``2 events``."""
+    return f"{count or 'no'} {noun}" if count == 1 else f"{count or 'no'} {noun}s"
 
 
 def _asked(decision: Decision) -> str:

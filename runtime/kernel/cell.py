@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import enum
 from collections import deque
-from typing import TYPE_CHECKING, Any, final
+from typing import TYPE_CHECKING, Any, Final, final
 
 from attrs import define, field
 
@@ -45,6 +45,8 @@ class State(enum.Enum):
     """An asynchronous message is being handled."""
     BACKOFF = "backoff"
     """Crashed; its restart has an instant."""
+    RESTARTING = "restarting"
+    """That instant has come."""
     STOPPED = "stopped"
 
 
@@ -57,6 +59,9 @@ class Closing(enum.Enum):
     """The same, and the actor wanted it so."""
     KILL = "kill"
     """As soon as its cancelled turn is over."""
+
+
+_STOPPED: Final = State.STOPPED  # cheaper to look up than an enum member
 
 
 @final
@@ -84,7 +89,8 @@ class Cell(Sender):
     """One actor, by its address.
 
     Attributes:
-        room: How many messages the fast path of ``tell`` may let wait; 0 sends every message to :meth:`offer`.
+        room: How many messages the fast path of ``tell`` may let wait. Above 0 only while messages are taken and the
+            overflow policy has no say; with 0 every message takes the long way through :meth:`offer`.
         ticks: How many of the waiting messages are ticks of timers, which do not count for the capacity.
     """
 
@@ -117,8 +123,13 @@ class Cell(Sender):
         return self.book
 
     def offer(self, message: Any, sender: Sender) -> Receipt:
-        """Take a message into the user lane, or say why not. The slow path of ``tell``: nothing waits, or much does."""
-        if self.state is State.STOPPED or self.closing is not None or not self.kernel.open:
+        """Take a message into the user lane, or say why not. What ``tell`` does when there is no queue, or it is full."""
+        if self.queue is None and self.room:  # the common case: it takes messages, and is idle
+            self.queue = deque(((message, sender),))
+            if not self.scheduled:
+                self.kernel.schedule(self)
+            return ACCEPTED
+        if self.state is _STOPPED or self.closing is not None or not self.kernel.open:
             present = self.present()
             if present is not self:
                 return present.offer(message, sender)

@@ -95,11 +95,12 @@ class DeadLetters:
         self._window_ms, self._logged, self._held_back = now_ms, 0, 0
 
     def _log(self, letter: DeadLetter) -> None:
-        logger.bind(actor=letter.to).warning(
+        logger.warning(
             "dead letter for {}: {} from {}: {} {}",
             letter.to,
             type(letter.message).__name__,
             letter.sender,
             letter.reason.value,
             letter.detail,
+            actor=letter.to,
         )

@@ -40,7 +40,7 @@ SLICE_STEPS_MAX: Final = 32
 SLICE_S: Final = 0.005
 """After so many steps, or so long on the real clock, Trio's other tasks get a turn."""
 
-_ACTIVE, _STOPPED, _BACKOFF_PENDING = State.ACTIVE, State.STOPPED, State.BACKOFF  # globals are cheap to look up
+_ACTIVE, _STOPPED, _BACKOFF = State.ACTIVE, State.STOPPED, State.BACKOFF  # cheaper to look up than enum members
 _NOTHING: Final = deque[Entry]()
 
 
@@ -90,7 +90,7 @@ def _fire(kernel: Kernel) -> None:
 def run_cell(cell: Cell) -> None:
     """Let a ready cell handle some of what waits."""
     cell.queued = False
-    if not cell.scheduled or cell.state is _BACKOFF_PENDING:
+    if not cell.scheduled or cell.state is _BACKOFF:
         return  # it ended, or went into backoff with its group, while it stood in the queue
     kernel = cell.kernel
     kernel.current = cell

@@ -10,6 +10,7 @@ from collections.abc import Callable, Hashable
 from typing import TYPE_CHECKING, Any, cast, final
 
 from attrs import define
+from loguru import logger
 
 from ...protocols.receipt import ACCEPTED, Receipt, Refusal
 from . import watch
@@ -20,6 +21,10 @@ if TYPE_CHECKING:
     from .turn import Turn
 
 
+def _not_yet(_message: Any) -> object:
+    raise AssertionError("the factory has not returned yet")
+
+
 @final
 @define(eq=False, repr=False, weakref_slot=False)
 class Incarnation:
@@ -27,7 +32,7 @@ class Incarnation:
 
     cell: Cell
     behaviour: Any = None
-    receive: Callable[[Any], object] | None = None
+    receive: Callable[[Any], object] = _not_yet
     timers: Timer | dict[Hashable, Timer] | None = None
     watching: dict[Cell, None] | None = None
     turn: Turn | None = None
@@ -143,4 +148,4 @@ class Incarnation:
         try:
             hook()
         except Exception as error:  # noqa: BLE001  it ends anyway
-            self.cell.kernel.log(self.cell).opt(exception=error).error("on_stop of {} failed", self.address)
+            logger.opt(exception=error).error("on_stop of {} failed", self.address, actor=self.address)

@@ -5,12 +5,11 @@ Internal. People use :class:`~.system.ActorSystem`.
 
 from __future__ import annotations
 
-import enum
 import math
 import random
 from collections import deque
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, Final, final
+from typing import Any, Final, final
 
 import trio
 from attrs import define, field
@@ -27,19 +26,8 @@ from .spec import ActorSpec
 from .timers import Timers
 from .turn import CURRENT, Turn
 
-if TYPE_CHECKING:
-    from loguru import Logger
-
 TOMBS_MAX: Final = 10_000
 """So many ended actors are remembered as ended. Older ones are forgotten, and their address is like new."""
-
-
-class Phase(enum.Enum):
-    """How far the end of a system has come."""
-
-    OPEN = "open"
-    DRAINING = "draining"
-    CLOSED = "closed"
 
 
 @final
@@ -61,7 +49,8 @@ class Kernel:
     turns: dict[Cell, Turn] = field(factory=dict[Cell, Turn])
     backoffs: dict[Cell, None] = field(factory=dict[Cell, None])
     current: Sender = OUTSIDE
-    phase: Phase = Phase.OPEN
+    open: bool = True
+    closed: bool = False
     turns_allowed: bool = True
     failure: BaseException | None = None
 
@@ -88,16 +77,6 @@ class Kernel:
         self.timers = Timers(self._set_alarm)
         self.letters = DeadLetters(None if self.observer is None else self._observe_letter)
         self.asks = Asks(self, self.ask_deadline_ms)
-
-    @property
-    def open(self) -> bool:
-        """Whether messages from outside are taken."""
-        return self.phase is Phase.OPEN
-
-    @property
-    def closed(self) -> bool:
-        """Whether nothing is taken any more."""
-        return self.phase is Phase.CLOSED
 
     # The registry
 
@@ -127,7 +106,11 @@ class Kernel:
     def schedule(self, cell: Cell) -> None:
         """A cell that nobody was going to come back to has work."""
         cell.scheduled = True
-        self.resume(cell)
+        if not cell.queued:
+            cell.queued = True
+            self.ready.append(cell)
+        if self.parked:
+            self.wake()
 
     def resume(self, cell: Cell) -> None:
         """Put a cell into the ready-queue, and wake the dispatcher."""
@@ -216,7 +199,8 @@ class Kernel:
         detail = "" if error is None else repr(error)
         now_ms = self.clock.now_ms()
         self.letters.add(DeadLetter(now_ms, sender.label(), cell.address, reason, message, detail))
-        sender.lost(f"{reason.value} {detail}".strip(), error)
+        if sender.special:
+            sender.lost(f"{reason.value} {detail}".strip(), error)
 
     def bury_unknown(self, address: str, message: Any, sender: Sender) -> None:
         """A message for nobody."""
@@ -235,25 +219,27 @@ class Kernel:
     def _observe_letter(self, letter: DeadLetter) -> None:
         self.observe(Edge.DEAD_LETTER, letter.to, letter)
 
-    def log(self, cell: Cell) -> Logger:
-        """The logger, bound to an actor."""
-        return logger.bind(actor=cell.address, system=self.name)
-
     # Endings
 
     def stop_own(self, cell: Cell) -> None:
         """``Context.stop()``."""
         lifecycle.stop(cell, own=True)
 
+    @property
+    def phase(self) -> str:
+        """How far the end has come, for people."""
+        return "open" if self.open else "closed" if self.closed else "draining"
+
     def close_admission(self) -> None:
         """From now on messages from outside are refused."""
-        self.phase = Phase.DRAINING
+        self.open = False
         for cell in self.cells.values():
             cell.room = 0
 
     def close(self) -> None:
         """From now on every message is refused."""
-        self.phase = Phase.CLOSED
+        self.open = False
+        self.closed = True
 
     def escalate(self, failure: BaseException) -> None:
         """End the whole system with these exceptions."""

@@ -28,7 +28,7 @@ def activate(cell: Cell) -> None:
     if cell.state is State.STOPPED:  # its own factory had it killed
         life.end()
         return
-    restarted = cell.state is State.BACKOFF
+    restarted = cell.state is State.RESTARTING
     cell.life = life
     cell.state = State.ACTIVE
     if restarted:
@@ -132,7 +132,7 @@ def fall_idle(cell: Cell) -> None:
     cell.queue = None
     cell.control = None
     cell.scheduled = False
-    life, after_ms = cell.life, cell.spec.passivate_after_ms
+    after_ms, life = cell.spec.passivate_after_ms, cell.life
     if after_ms is not None and life is not None:
         life.idle_from_ms = cell.kernel.clock.now_ms()
         if life.nap is None:

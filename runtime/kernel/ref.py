@@ -40,7 +40,10 @@ class ActorRef(Generic[M_contra]):
         """
         cell = self._cell
         queue = cell.queue
-        if queue is not None and len(queue) < cell.room:
+        if queue is None:
+            if cell.room:
+                return cell.offer(message, cell.kernel.current)
+        elif len(queue) < cell.room:
             queue.append((message, cell.kernel.current))
             return ACCEPTED
         return cell.offer(message, cell.kernel.sender())

@@ -83,9 +83,7 @@ class StallGuard:
         frame = sys._current_frames().get(self._thread_id)  # pyright: ignore[reportPrivateUsage]  made for this use
         who = self.kernel.current.label() if self.kernel.current is not OUTSIDE else _turn_in(frame)
         stack = "".join(traceback.format_stack(frame)) if frame is not None else "no stack"
-        logger.bind(actor=who, system=self.kernel.name).warning(
-            "{} has blocked the event loop for {:.1f} s:\n{}", who, blocked_s, stack
-        )
+        logger.warning("{} has blocked the event loop for {:.1f} s:\n{}", who, blocked_s, stack, actor=who)
 
 
 def _turn_in(frame: FrameType | None) -> str:

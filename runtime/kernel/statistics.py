@@ -105,7 +105,7 @@ def dump(kernel: Kernel) -> str:
     stats = system_statistics(kernel)
     actors = ", ".join(f"{count} {state}" for state, count in sorted(stats.actors.items())) or "none"
     lines = [
-        f"{kernel.name}: {kernel.phase.value}, at {now_ms} ms",
+        f"{kernel.name}: {kernel.phase}, at {now_ms} ms",
         f"  actors: {actors}",
         f"  running now: {kernel.current.label()}; ready: {stats.ready}; timers: {stats.timers}",
         f"  handled {stats.handled}, crashes {stats.crashes}, dead letters {sum(stats.dead_letters.values())}",

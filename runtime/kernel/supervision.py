@@ -13,6 +13,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, assert_never, final
 
 from attrs import define
+from loguru import logger
 
 from ...actors.port import Cause
 from ...protocols.restart import Exhausted, GiveUp, Restart, Strategy, decide_restart
@@ -69,7 +70,8 @@ def crashed(cell: Cell, error: BaseException, entry: tuple[Any, Sender] | None, 
     if entry is not None and not again:
         cell.the_book().attempts = 0
         cell.kernel.bury(cell, entry[0], entry[1], DeadReason.CRASHED, error)
-    ask.fail_taken(cell, f"crashed: {error!r}", error)
+    if cell.book is not None and cell.book.asks:
+        ask.fail_taken(cell, f"crashed: {error!r}", error)
     if isinstance(decision, GiveUp):
         _give_up(cell, decision, error)
     elif cell.closing is not None and not cell.queue and not cell.control:
@@ -122,6 +124,7 @@ def come_back(cell: Cell, at_ms: int) -> None:
 
 def _return(cell: Cell) -> None:
     cell.the_book().comeback = None
+    cell.state = State.RESTARTING
     cell.kernel.backoffs.pop(cell, None)
     if cell.queued:  # since before its group restarted: its place is behind the members before it
         cell.queued = False
@@ -136,7 +139,7 @@ def _record(cell: Cell, error: BaseException) -> None:
     spec = cell.spec.restart
     kept = spec.restarts_max if spec.exhausted is Exhausted.ESCALATE else 0
     book.errors = [*book.errors[-kept:], error] if kept else [error]
-    kernel.log(cell).opt(exception=error).error("{} crashed: {!r}", cell.address, error)
+    logger.opt(exception=error).error("{} crashed: {!r}", cell.address, error, actor=cell.address)
     kernel.observe(Edge.CRASHED, cell.address, error)
 
 
@@ -182,14 +185,14 @@ def _restart(cell: Cell, at_ms: int) -> None:
             assert member.life.turn is not None
             member.life.turn.restart_at_ms = at_ms
             member.life.turn.cancel(f"restarts with {cell.address}")
-        elif member.state in {State.ACTIVE, State.BACKOFF}:
+        elif member.state in {State.ACTIVE, State.BACKOFF, State.RESTARTING}:
             ask.fail_taken(member, f"restarts with {cell.address}", None)
             come_back(member, at_ms)
 
 
 def _give_up(cell: Cell, decision: GiveUp, error: BaseException) -> None:
     kernel, book = cell.kernel, cell.the_book()
-    kernel.log(cell).error("{} is given up: {}", cell.address, decision.reason)
+    logger.error("{} is given up: {}", cell.address, decision.reason, actor=cell.address)
     others = [] if book.group is None else book.group.affected_by(cell)
     if decision.exhausted and cell.spec.restart.exhausted is Exhausted.ESCALATE:
         kernel.escalate(BaseExceptionGroup(f"{cell.address}: {decision.reason}", book.errors))

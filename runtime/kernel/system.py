@@ -114,7 +114,7 @@ class ActorSystem:
         if not address or (present is not None and present.state is not State.STOPPED):
             raise AddressError(f"address {address!r}: one that nobody alive answers to is accepted")
         if not kernel.open:
-            raise InvalidInputError(f"spawn of {address!r}: {kernel.name} is {kernel.phase.value}, takes no new actors")
+            raise InvalidInputError(f"spawn of {address!r}: {kernel.name} is {kernel.phase}, takes no new actors")
         spec = ActorSpec(address, factory, mailbox, restart, passivate_after_ms)
         cell = kernel.cells[address] = Cell(address, kernel, spec, spec.room)
         kernel.schedule(cell)
