@@ -16,7 +16,7 @@ turn or a place in line, or it is parked, visibly.
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Callable, Hashable
 from typing import Any, Final, assert_never, final
 
@@ -26,6 +26,7 @@ from ..protocols.admission import WithoutCadence, is_listed
 from ..protocols.cadence import next_due_ms
 from ..protocols.coalesce import PendingWake, pending_wake
 from ..protocols.cooldown import CooldownClock, Deferral, DeferReason
+from ..protocols.duration import format_duration
 from ..protocols.event import Event
 from ..protocols.event_queue import Accepted, Duplicate, EmptyText, Enqueued, EventQueue, Full
 from ..protocols.exec import NoticeSeen
@@ -40,6 +41,8 @@ from .turns import SlotGranted, TurnEnded, Turns
 
 _GUARD_REASONS: Final = frozenset(reason.value for reason in DeferReason)
 _CADENCE: Final = "cadence"
+STUCK_AFTER_MS: Final = 5_000
+"""How long a turn that was told to end may take about it, before its session is given up and its slot freed."""
 _RETAINED_INTENTS: Final = frozenset({Intent.TASK, Intent.EVENT, Intent.IMMEDIATE})
 
 
@@ -57,6 +60,24 @@ class CadenceDue:
     """The timer of the beat."""
 
     due_ms: int
+
+
+@final
+@define(eq=False)
+class TurnOverdue:
+    """The timer of a turn: its time is up."""
+
+    session_key: str
+    turn_id: int
+
+
+@final
+@define(eq=False)
+class TurnStuck:
+    """The timer of a turn that was told to end and has not."""
+
+    session_key: str
+    turn_id: int
 
 
 @final
@@ -98,13 +119,22 @@ class AgentCounts:
 
 @define(eq=False)
 class AgentState:
-    """All that an agent knows, apart from its behaviour."""
+    """All that an agent knows, apart from its behaviour.
+
+    Attributes:
+        slots_count: Lanes that hold a turn slot of the host, or stand in line for one.
+        line: Lanes that wait because the agent has as many turns as it may have at once.
+        retired: Why it is leaving.
+        beat_ms: The last deadline of its cadence that was served.
+    """
 
     settings: AgentSettings
     clock: CooldownClock
     lanes: dict[str, Lane] = Factory(dict[str, Lane])
     counts: AgentCounts = Factory(AgentCounts)
     next_event_id: int = 1
+    slots_count: int = 0
+    line: deque[str] = Factory(deque[str])
     paused: bool = False
     retired: str | None = None
     beat_ms: int | None = None
@@ -142,6 +172,8 @@ class Agent:
         self._ports = ports
         for lane in list(state.lanes.values()):
             lane.armed_ms = None
+            if lane.turn is not None:
+                self._limit(lane.turn)
             self._advance(lane)
         self._arm_cadence()
 
@@ -243,13 +275,32 @@ class Agent:
                 pass
             elif earliest_ms > self._ctx.now_ms():
                 self._arm(lane, earliest_ms)
-            elif self._turns.acquire(self._ctx.address, lane.session_key):
+            elif self._claim(lane):
                 self._serve(lane)
                 return
-            else:
-                lane.waiting = True
         self._account(lane)
         self._forget_if_empty(lane)
+
+    def _claim(self, lane: Lane) -> bool:
+        """Take a turn slot, or stand in line for one: in the agent's own, then in the host's."""
+        state = self._state
+        turns_max = state.settings.turns_max
+        if turns_max is not None and state.slots_count >= turns_max:
+            lane.waiting = True
+            state.line.append(lane.session_key)
+            return False
+        state.slots_count += 1
+        lane.waiting = not self._turns.acquire(self._ctx.address, lane.session_key)
+        return not lane.waiting
+
+    def _release(self) -> None:
+        """Give a slot back, and let the next lane in the agent's own line have a try."""
+        self._turns.release()
+        self._state.slots_count -= 1
+        if self._state.line:
+            session_key = self._state.line.popleft()
+            self._lane(session_key).waiting = False
+            self._ctx.tell(self._ctx.address, LaneDue(session_key))
 
     def _serve(self, lane: Lane) -> None:
         """Work off what is ready, with a slot in hand."""
@@ -270,7 +321,7 @@ class Agent:
                 self._start(lane, wake)
                 self._account(lane)
                 return
-        self._turns.release()
+        self._release()
         self._advance(lane)
 
     def _admits(self, wake: PendingWake) -> bool:
@@ -334,12 +385,42 @@ class Agent:
         state.clock.reserve(request.turn_id, request.started_at_ms)
         state.counts.turns += 1
         self._record(DecisionKind.STARTED, lane, wake, wake.reason, turn_id=request.turn_id)
+        self._limit(request)
         self._turns.start(self._ctx.address, request)
+
+    def _limit(self, turn: TurnRequest) -> None:
+        key = turn.session_key
+        at_ms = turn.started_at_ms + turn.timeout_ms
+        self._ctx.set_timer(_turn_timer(key), at_ms, TurnOverdue(key, turn.turn_id))
 
     # ---- a turn has ended
 
+    def _on_turn_overdue(self, overdue: TurnOverdue) -> None:
+        turn = self._state.lanes[overdue.session_key].turn
+        assert turn is not None, overdue
+        assert turn.turn_id == overdue.turn_id, (turn.turn_id, overdue)
+        self._turns.interrupt(turn.turn_id, Failed(f"timed out after {format_duration(turn.timeout_ms)}"))
+        stuck = TurnStuck(overdue.session_key, overdue.turn_id)
+        self._ctx.set_timer(_turn_timer(overdue.session_key), self._ctx.now_ms() + STUCK_AFTER_MS, stuck)
+
+    def _on_turn_stuck(self, stuck: TurnStuck) -> None:
+        """The handler ignores that it was cancelled. It cannot be stopped, but it need not stop others: its slot is freed, and
+        its session is left alone until it ends.
+        """
+        lane = self._state.lanes[stuck.session_key]
+        wake = lane.wake
+        assert wake is not None, stuck
+        lane.stuck = True
+        self._record(DecisionKind.STUCK, lane, wake, "the handler ignores its cancellation", turn_id=stuck.turn_id)
+        wake.settle(Failed("timed out, and the handler ignores its cancellation"))
+        for waiting in lane.batch:
+            lane.wakes.offer(waiting)
+        lane.batch = []
+        self._release()
+
     def _on_turn_ended(self, ended: TurnEnded) -> None:
         lane = self._state.lanes[ended.session_key]
+        self._ctx.cancel_timer(_turn_timer(ended.session_key))
         turn, wake = lane.turn, lane.wake
         assert turn is not None, ended
         assert wake is not None, ended
@@ -354,10 +435,14 @@ class Agent:
                 self._failed(lane, turn, wake, failed)
             case _:
                 assert_never(ended.outcome)
-        if self._state.retired is None:
+        if lane.stuck:
+            lane.stuck = False
+            self._advance(lane)
+        elif self._state.retired is None:
             self._next_turn(lane)
         else:
-            self._turns.release()
+            self._release()
+        if self._state.retired is not None:
             self._clear(lane, self._state.retired)
             self._leave()
 
@@ -467,7 +552,7 @@ class Agent:
         lane = self._lane(granted.session_key)
         lane.waiting = False
         if self._state.paused or self._state.retired is not None:
-            self._turns.release()
+            self._release()
             self._advance(lane)
         else:
             self._serve(lane)
@@ -582,6 +667,8 @@ class Agent:
         Notice: _on_notice,
         NoticeSeen: _on_notice_seen,
         LaneDue: _on_lane_due,
+        TurnOverdue: _on_turn_overdue,
+        TurnStuck: _on_turn_stuck,
         SlotGranted: _on_slot_granted,
         TurnEnded: _on_turn_ended,
         CadenceDue: _on_cadence_due,
@@ -589,6 +676,10 @@ class Agent:
         Pause: _on_pause,
         Retire: _on_retire,
     }
+
+
+def _turn_timer(session_key: str) -> Hashable:
+    return ("turn", session_key)
 
 
 def _lane_timer(session_key: str) -> Hashable:

@@ -22,6 +22,7 @@ class Lane:
         waiting: It waits for one of the host's turn slots.
         owed: Some queued event came with a wake, so the session must not rest while events are left.
         parked: Its tries are used up; the next wake from outside starts afresh.
+        stuck: Its turn was told to end and does not; it holds no slot any more.
         armed_ms: What its timer is set to.
         busy: Counted as outstanding work.
     """
@@ -35,6 +36,7 @@ class Lane:
     waiting: bool = False
     owed: bool = False
     parked: bool = False
+    stuck: bool = False
     armed_ms: int | None = None
     busy: bool = False
 

@@ -53,8 +53,8 @@ class Turns(Protocol):
         """Run a turn; :class:`TurnEnded` comes to ``address``. Needs a slot."""
         ...
 
-    def interrupt(self, turn_id: int, reason: str) -> None:
-        """Cancel a turn that runs; nothing happens when it has ended."""
+    def interrupt(self, turn_id: int, outcome: Outcome) -> None:
+        """Cancel a turn that runs: it ends with this outcome. Nothing happens when it has ended."""
         ...
 
 
@@ -78,11 +78,18 @@ class TurnSlots:
 
     def release(self) -> None:
         """Hand the slot to who waits longest and is still there, or keep it free."""
-        while self._line:
+        while self._line and self._taken <= self.capacity:
             address, session_key = self._line.popleft()
             if self._grant(address, SlotGranted(session_key)):
                 return
         self._taken -= 1
+
+    def resize(self, capacity: int) -> None:
+        """Change the bound. Turns that run go on; who waits is served as soon as there is room."""
+        self.capacity = capacity
+        while self._line and self._taken < capacity:
+            self._taken += 1
+            self.release()
 
     @property
     def waiting_count(self) -> int:

@@ -14,7 +14,6 @@ from functools import partial
 from typing import Final
 
 import trio
-
 from wakeward.actors.exec import ExecSupervisor
 from wakeward.actors.exec_port import JobExited, JobStarted
 from wakeward.actors.job import Contract
@@ -103,8 +102,13 @@ async def _open_process() -> None:
 
 
 async def _open_process_and_read() -> None:
-    options = {"stdin": subprocess.DEVNULL, "stderr": subprocess.STDOUT, "start_new_session": True}
-    process = await trio.lowlevel.open_process(["true"], stdout=subprocess.PIPE, **options)
+    process = await trio.lowlevel.open_process(
+        ["true"],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        start_new_session=True,
+    )
     assert process.stdout is not None
     async with process.stdout as stdout:
         while await stdout.receive_some():

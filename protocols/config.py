@@ -50,7 +50,8 @@ class AgentOptions:
         cooldown: Its guards.
         retry: How turns that did not run are tried again.
         queue: The bounds of its sessions' events.
-        turn_timeout_ms: How long one turn may take; given as ``turn_timeout``.
+        turn_timeout_ms: How long one turn may take; given as ``turn_timeout``. 10 minutes unless said.
+        turns_max: Turns that it may take at once, in as many sessions; by default as many as the host has slots.
     """
 
     heartbeat: Heartbeat | None = None
@@ -58,6 +59,7 @@ class AgentOptions:
     retry: RetryPolicy | None = None
     queue: QueuePolicy | None = None
     turn_timeout_ms: int | None = field(default=None, alias="turn_timeout", converter=_timeout_ms)
+    turns_max: int | None = field(default=None, validator=validators.optional(_AT_LEAST_ONE))
 
 
 @frozen(kw_only=True)
@@ -140,4 +142,5 @@ class HostConfig:
             retry=options.retry or self.defaults.retry or RetryPolicy(),
             queue=options.queue or self.defaults.queue or QueuePolicy(),
             turn_timeout_ms=options.turn_timeout_ms or self.defaults.turn_timeout_ms or 600_000,
+            turns_max=options.turns_max or self.defaults.turns_max,
         )

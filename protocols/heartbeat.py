@@ -115,7 +115,7 @@ class HeartbeatSettings:
 
 @final
 @frozen
-class AgentSettings:
+class HeartbeatEntry:
     """One configured agent, as far as its heartbeat goes."""
 
     id: str
@@ -148,7 +148,7 @@ class Enrolment:
 
 
 def enrolment(
-    agents: Sequence[AgentSettings] | None,
+    agents: Sequence[HeartbeatEntry] | None,
     *,
     defaults: HeartbeatSettings | None = None,
     system_agent_id: str | None = None,
@@ -163,7 +163,7 @@ def enrolment(
         defaults: The heartbeat section that all agents share.
         system_agent_id: The agent that the configuration names for ambient work.
     """
-    roster = [AgentSettings(DEFAULT_AGENT_ID)] if agents is None else agents
+    roster = [HeartbeatEntry(DEFAULT_AGENT_ID)] if agents is None else agents
     ids = [normalize_agent_id(agent.id) for agent in roster]
     named = optional_agent_id(defaults.agent_id) if defaults else None
     ambient = named or optional_agent_id(system_agent_id) or (ids[0] if len(ids) == 1 else None)

@@ -30,6 +30,8 @@ class DecisionKind(enum.Enum):
     FAILED = "failed"
     PARKED = "parked"
     """The tries are used up. The events stay, and the next wake shows them again."""
+    STUCK = "stuck"
+    """A turn that was told to end does not; its session waits for it, others do not."""
     DEAD = "dead"
     """An event left the queue unseen, for the reason given."""
     REFUSED = "refused"

@@ -75,6 +75,7 @@ class AgentSettings:
         cadence: The beat, when this host gives it; ``None`` when there is none or it comes from elsewhere.
         without_cadence: What may wake it when it has no interval.
         turn_timeout_ms: How long one turn may take.
+        turns_max: Turns that it may take at once, in as many sessions; ``None``: as many as the host has slots.
     """
 
     agent_id: str
@@ -86,3 +87,4 @@ class AgentSettings:
     retry: RetryPolicy = RetryPolicy()
     queue: QueuePolicy = QueuePolicy()
     turn_timeout_ms: int = field(default=600_000, validator=_AT_LEAST_ONE)
+    turns_max: int | None = None

@@ -21,7 +21,6 @@ from itertools import count
 from typing import Final, Unpack, final
 
 import trio
-from attrs import field, frozen
 from loguru import logger
 
 from ..actors.agent import Agent, AgentPorts, AgentState, Configure, Pause, Retire
@@ -29,7 +28,7 @@ from ..actors.exec import ExecSupervisor
 from ..actors.exec_port import JobExited
 from ..actors.job_registry import SUPERVISOR_ADDRESS, JobRegistry
 from ..actors.router import Directory, Router, refusal_of
-from ..protocols.config import AgentOptions, HostConfig, agent_id_of
+from ..protocols.config import HostConfig
 from ..protocols.cooldown import CooldownClock
 from ..protocols.duration import Duration, duration_ms
 from ..protocols.errors import HostClosedError, InvalidInputError
@@ -41,44 +40,23 @@ from ..protocols.text import es_trim
 from ..protocols.turn import Failed, Outcome, TurnRequest
 from ..protocols.wake import Intent, Source
 from .clock import Clock
+from .configured import configured_agents
 from .drain import Drain
 from .exec_options import ExecOptions, exec_contract, exec_spec, yield_after_ms
 from .jobs import JobHandle, Jobs
 from .kernel import ActorSystem, MailboxSpec, open_system
 from .ledger import MemoryLedger
 from .process import ProcessShell, open_process_shell
+from .spec import AgentSpec
 from .statistics import AgentStatistics, DrainReport, ExecStatistics, HostStatistics
 from .turn import Turn
-from .turns import TurnRunner
+from .turns import INTERRUPTED, TurnRunner
 from .wake_options import Settled, WakeOptions, one_of, receipt_of, wake_of
 
 _ROUTER: Final = "router"
 _MAILBOX: Final = MailboxSpec(capacity=1_000_000)
 _CANCEL_GRACE_MS: Final = 5_000
 """How long, when the grace of a drain is over, children have between SIGTERM and SIGKILL."""
-
-Handler = Callable[[Turn], Awaitable[Outcome | None]]
-"""What an agent does in a turn. ``None`` is as good as ``Ran()``; an exception is a failed turn."""
-
-
-@final
-@frozen(kw_only=True)
-class AgentSpec(AgentOptions):
-    """An agent: ``AgentSpec("ops", handler, heartbeat=Heartbeat("30m"))``.
-
-    Attributes:
-        id: Its name in session keys (``agent:<id>:...``): letters, digits, ``-`` and ``_``, at most 64; case does not matter.
-        handler: What it does in a turn.
-    """
-
-    id: str = field(converter=agent_id_of, kw_only=False)
-    handler: Handler = field(kw_only=False)
-
-    def __attrs_post_init__(self) -> None:
-        if not callable(self.handler):
-            raise InvalidInputError(
-                f"agent {self.id!r}: handler {self.handler!r} is not callable; expected async (Turn) -> ..."
-            )
 
 
 @final
@@ -107,6 +85,8 @@ class Host:
         self._registry = JobRegistry(secrets.randbelow)
         self._jobs = Jobs(self._registry, system.tell, system.clock.now_ms)
         self._turns = TurnRunner(nursery, self._tell_agent, self._handler_of, config.turns_max)
+        self._configured: set[str] = set()
+        self._paused = False
         self._draining: Drain | None = None
         self._nursery = nursery
         ports = AgentPorts(self._turns, self.ledger, random.Random().random, self._count)  # noqa: S311 - jitter
@@ -130,7 +110,8 @@ class Host:
         if address in self._states:
             address = f"{address}#{next(self._agent_numbers)}"  # its namesake may still be leaving
         settings = self.config.settings_of(spec.id, spec)
-        self._states[address] = AgentState(settings, CooldownClock(settings.interval_ms, self.system.clock.now_ms()))
+        clock = CooldownClock(settings.interval_ms, self.system.clock.now_ms())
+        self._states[address] = AgentState(settings, clock, paused=self._paused)
         self._specs[spec.id] = spec
         self._directory.addresses[spec.id] = address
         if settings.cadence is not None:
@@ -162,6 +143,35 @@ class Host:
             raise InvalidInputError(f"no agent {spec.id!r} here; agents: {self._known()}")
         self._specs[spec.id] = spec
         self.system.tell(address, Configure(self.config.settings_of(spec.id, spec)))
+
+    def reconfigure(self, config: HostConfig) -> None:
+        """Take another configuration while running. Nothing fires twice; guards, pending wakes and events are kept; turns that
+        run end as they began. The agents of the old configuration that the new one lacks are removed, new ones are added;
+        agents that were added by :meth:`add_agent` stay.
+
+        Raises:
+            ConfigError: An agent of the configuration cannot be loaded; nothing has changed.
+            HostClosedError: The host is draining.
+        """
+        self._check_open()
+        specs = {spec.id: spec for spec in configured_agents(config)}
+        for agent_id in sorted(self._configured - specs.keys()):
+            self.remove_agent(agent_id)
+        self.config = config
+        self._directory.routing, self._directory.unowned = config.routing, config.default_agent
+        self._turns.slots.resize(config.turns_max)
+        for agent_id in self.agents:
+            self.reconfigure_agent(specs.get(agent_id, self._specs[agent_id]))
+        for spec in specs.values():
+            if spec.id not in self._directory.addresses:
+                self.add_agent(spec)
+        self._configured = set(specs)
+
+    def set_heartbeats(self, *, enabled: bool) -> None:
+        """Hold every wake in the host, or let them go again. What is held is not dropped; running turns end as they would."""
+        self._paused = not enabled
+        for address in self._directory.addresses.values():
+            self.system.signal(address, Pause(self._paused))
 
     @property
     def agents(self) -> tuple[str, ...]:
@@ -224,15 +234,35 @@ class Host:
 
         Cancellation: the wake goes on.
         """
-        wake = wake_of(session_key, source, intent, options)
-        wake.settle = settled = Settled()
-        wake.settle_on_deferral = until_deferred
-        receipt = self._send(wake)
-        answer = await settled.wait() if receipt else receipt
-        if isinstance(answer, Receipt):
-            await trio.lowlevel.checkpoint()
-            return Failed(answer.detail, transient=answer.refusal is Refusal.FULL)
-        return answer
+        return await self._outcome_of(self._ask(wake_of(session_key, source, intent, options), until_deferred))
+
+    async def broadcast(
+        self,
+        *,
+        source: Source | str,
+        intent: Intent | str,
+        until_deferred: bool = False,
+        **options: Unpack[WakeOptions],
+    ) -> dict[str, Outcome]:
+        """Wake the main session of every agent that has a cadence, each with a wake of its own. The only fan-out there is.
+
+        Args:
+            source: As for :meth:`wake`, and so are the others.
+            intent: How urgent it is.
+            until_deferred: Take the first deferral of an agent, with the instant at which it is retried, for its outcome.
+            options: See :class:`~wakeward.runtime.wake_options.WakeOptions`.
+
+        Returns:
+            Each agent's own outcome, by agent id.
+
+        Cancellation: the wakes go on.
+        """
+        asked = {
+            agent_id: self._ask(wake_of(None, source, intent, {**options, "agent_id": agent_id}), until_deferred)
+            for agent_id, address in self._directory.addresses.items()
+            if self._states[address].clock.interval_ms is not None
+        }
+        return {agent_id: await self._outcome_of(answer) for agent_id, answer in asked.items()}
 
     async def notify(
         self,
@@ -293,6 +323,20 @@ class Host:
             await trio.lowlevel.checkpoint()
             return receipt
         return receipt_of(await settled.wait(), session_key)
+
+    def _ask(self, wake: Wake, until_deferred: bool) -> Settled:
+        wake.settle = settled = Settled()
+        wake.settle_on_deferral = until_deferred
+        receipt = self._send(wake)
+        if not receipt:
+            settled(receipt)
+        return settled
+
+    async def _outcome_of(self, settled: Settled) -> Outcome:
+        answer = await settled.wait()
+        if isinstance(answer, Receipt):
+            return Failed(answer.detail, transient=answer.refusal is Refusal.FULL)
+        return answer
 
     def _send(self, message: Wake | Notice) -> Receipt:
         """Hand over to the router, and say truthfully at once whether somebody owns it."""
@@ -414,7 +458,7 @@ class Host:
         """Cancel every turn that runs; its events are kept. The sessions whose turn it was."""
         running = self._turns.running
         for turn in running:
-            self._turns.interrupt(turn.turn_id, "the host ends")
+            self._turns.interrupt(turn.turn_id, INTERRUPTED)
         return tuple(turn.session_key for turn in running)
 
     async def end_children(self) -> int:
@@ -470,6 +514,7 @@ async def open_host(config: HostConfig | None = None, *, clock: Clock | None = N
             deliver = _Delivery()
             async with open_process_shell(deliver, system.clock.now_ms) as shell, trio.open_nursery() as nursery:
                 host = deliver.to = Host(config, system, shell, nursery)
+                host.reconfigure(config)
                 try:
                     yield host
                 except BaseException as error:

@@ -14,6 +14,7 @@ from ..protocols.ledger import Decision, DecisionKind
 _LOGGED: Final = {
     DecisionKind.FLOOD: "flood guard holds agent {agent_id}: wakes wait until {until_ms}",
     DecisionKind.PARKED: "session {session_key} is parked {reason}; its events stay for the next wake",
+    DecisionKind.STUCK: "session {session_key} is given up until its turn ends: {reason}",
     DecisionKind.DEAD: "an event of session {session_key} is dead: {reason}",
     DecisionKind.REFUSED: "refused for agent {agent_id}, session {session_key}: {reason}",
 }

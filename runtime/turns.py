@@ -1,7 +1,7 @@
-"""The turn runner: each turn in a task of its own, under a scope of its own, with a time limit.
+"""The turn runner: each turn in a task of its own, under a scope of its own.
 
-What leaves a handler is told apart here, once: its outcome, a crash, our own time limit or interrupt, a cancellation from
-outside. Whatever happens, the agent is told exactly once that the turn has ended, from a ``finally`` and synchronously, so
+What leaves a handler is told apart here, once: its outcome, a crash, an interrupt (the time limit is one; the agent keeps
+it), a cancellation from outside. Whatever happens, the agent is told exactly once that the turn has ended, from a ``finally`` and synchronously, so
 that no cancellation can come between.
 """
 
@@ -10,7 +10,7 @@ from __future__ import annotations
 import contextvars
 from collections.abc import Awaitable, Callable
 from itertools import count
-from typing import final
+from typing import Final, final
 
 import trio
 from attrs import define
@@ -23,8 +23,8 @@ from ..protocols.turn import Failed, Outcome, Ran, Skipped, TurnRequest
 RunTurn = Callable[[TurnRequest], Awaitable[object]]
 """Calls an agent's handler for one request. What it returns is not trusted to be an outcome."""
 
-INTERRUPTED = Skipped("interrupted")
-"""The outcome of a turn that was cancelled from outside: its events are kept."""
+INTERRUPTED: Final = Skipped("interrupted")
+"""The outcome of a turn that was cancelled with the whole host: its events are kept."""
 
 
 @define(eq=False)
@@ -32,7 +32,7 @@ class _Running:
     request: TurnRequest
     handler: RunTurn
     scope: trio.CancelScope
-    interrupted: str | None = None
+    outcome: Outcome = INTERRUPTED
 
 
 @final
@@ -74,12 +74,12 @@ class TurnRunner:
         name = f"turn {request.turn_id} of {request.session_key}"
         contextvars.Context().run(self._nursery.start_soon, self._run, address, running, name=name)
 
-    def interrupt(self, turn_id: int, reason: str) -> None:
+    def interrupt(self, turn_id: int, outcome: Outcome) -> None:
         """See the port."""
         running = self._running.get(turn_id)
         if running is not None:
-            running.interrupted = reason
-            running.scope.cancel(reason=reason)
+            running.outcome = outcome
+            running.scope.cancel(reason=str(outcome))
 
     @property
     def running(self) -> list[TurnRequest]:
@@ -89,12 +89,11 @@ class TurnRunner:
     async def _run(self, address: str, running: _Running) -> None:
         request = running.request
         outcome: Outcome = INTERRUPTED
-        running.scope.deadline = trio.current_time() + request.timeout_ms / 1000
         try:
             with running.scope:
                 outcome = await self._call(request, running.handler)
             if running.scope.cancel_called:
-                outcome = self._cut_short(running)
+                outcome = running.outcome  # also when the handler finished all the same
         finally:
             del self._running[request.turn_id]
             self._tell(address, TurnEnded(request.turn_id, request.session_key, outcome))
@@ -137,12 +136,3 @@ class TurnRunner:
                 accepted = "expected Ran, Skipped, Failed or None"
                 logger.error("the handler of agent {} returned {!r}; {}", request.agent_id, returned, accepted)
                 return Failed(f"the handler returned {returned!r}; {accepted}", transient=False)
-
-    def _cut_short(self, running: _Running) -> Outcome:
-        request = running.request
-        if running.interrupted is not None:
-            return INTERRUPTED
-        ignored = "" if running.scope.cancelled_caught else ", and its handler ignored the cancellation"
-        reason = f"timed out after {request.timeout_ms / 1000:g} s{ignored}"
-        logger.warning("the turn of {} {}", request.session_key, reason)
-        return Failed(reason)

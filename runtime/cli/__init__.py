@@ -51,4 +51,17 @@ def main(argv: Sequence[str] | None = None) -> int:
         return EXIT_WRONG_INPUT
     except (click.Abort, KeyboardInterrupt):
         return EXIT_INTERRUPTED
+    except BaseExceptionGroup as group:
+        return _status_of(group)
     return status if isinstance(status, int) else 0
+
+
+def _status_of(group: BaseExceptionGroup) -> int:
+    """What left a nursery: an interrupt, or the end of whoever read our output (rich turns that into ``SystemExit``).
+
+    Raises:
+        BaseExceptionGroup: It was neither.
+    """
+    if group.split((KeyboardInterrupt, SystemExit, BrokenPipeError))[1] is not None:
+        raise group
+    return EXIT_INTERRUPTED if group.subgroup(KeyboardInterrupt) is not None else 1

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Final, final
 
-from attrs import Factory, define
+from attrs import Factory, define, frozen
 from rich import box
 from rich.console import Console, Group, RenderableType
 from rich.live import Live
@@ -19,15 +19,34 @@ from .demo_story import AGENTS, COOLDOWN
 from .narration import Line, Narrator, Tone, show_count, show_wait
 
 _COLOURS: Final = dict(zip(AGENTS, ("cyan", "magenta", "yellow"), strict=True))
-_LOOKS: Final = {
-    Tone.QUIET: (" ", "dim"),
-    Tone.NEWS: (" ", ""),
-    Tone.HELD: (" ", "dim italic"),
-    Tone.AWAKE: (">", "bold"),
-    Tone.GOOD: ("+", "green"),
-    Tone.BAD: ("!", "red"),
+_STYLES: Final = {
+    Tone.QUIET: "dim",
+    Tone.NEWS: "",
+    Tone.HELD: "blue",
+    Tone.AWAKE: "bold",
+    Tone.GOOD: "green",
+    Tone.BAD: "red",
 }
-_BAR_CELLS: Final = 20
+_BAR_CELLS: Final = 16
+
+
+@frozen
+class _Glyphs:
+    """What is drawn with.
+
+    Attributes:
+        marks: Before what a line says, by tone.
+        full: A cell of a bar.
+        empty: A cell of the bar of somebody who sleeps.
+    """
+
+    marks: Mapping[Tone, str]
+    full: str
+    empty: str
+
+
+_PLAIN: Final = _Glyphs({Tone.AWAKE: ">", Tone.GOOD: "+", Tone.BAD: "!"}, "=", "-")
+_FINE: Final = _Glyphs({Tone.AWAKE: "▶", Tone.GOOD: "✓", Tone.BAD: "✗"}, "━", "─")
 
 
 def show_seconds(at_ms: int) -> str:
@@ -67,6 +86,10 @@ class DemoShow:
     _narrator: Narrator = Factory(lambda show: Narrator(show_seconds, show.events_of), takes_self=True)
     _states: dict[str, _State] = Factory(lambda: {name: _State() for name in AGENTS})
 
+    @property
+    def _glyphs(self) -> _Glyphs:
+        return _FINE if self.console.encoding.startswith("utf") else _PLAIN
+
     def live(self) -> Live:
         """The board, refreshed while its block runs. Without a terminal there is none."""
         return Live(
@@ -97,7 +120,7 @@ class DemoShow:
             self._print(line)
 
     def _print(self, line: Line) -> None:
-        mark, style = _LOOKS[line.tone]
+        mark, style = self._glyphs.marks.get(line.tone, " "), _STYLES[line.tone]
         text = Text()
         text.append(f"{show_seconds(line.at_ms):>7} ", "dim")
         text.append(f"{line.who:<8} ", _COLOURS.get(line.who, "red"))
@@ -116,8 +139,8 @@ class DemoShow:
 
     def _board(self) -> RenderableType:
         grid = Table.grid(padding=(0, 1), expand=False)
-        grid.add_column(width=9)
-        grid.add_column(width=_BAR_CELLS)
+        grid.add_column(min_width=8, no_wrap=True)
+        grid.add_column(min_width=_BAR_CELLS, no_wrap=True)
         grid.add_column(no_wrap=True, overflow="ellipsis")
         for name, state in self._states.items():
             bar, doing = self._doing(state)
@@ -129,13 +152,14 @@ class DemoShow:
         return Group(Rule(style="dim"), grid)
 
     def _doing(self, state: _State) -> tuple[Text, str]:
+        full = self._glyphs.full
         if state.turn_id is not None:
-            return Text("#" * _BAR_CELLS, "bold green"), f"awake: turn #{state.turn_id}, woken by {state.woken_by}"
+            return Text(full * _BAR_CELLS, "bold green"), f"awake, turn #{state.turn_id} ({state.woken_by})"
         left_ms = state.held_until_ms - self.now_ms()
         if left_ms > 0:
             cells = max(1, round(_BAR_CELLS * left_ms / max(1, state.held_for_ms)))
-            return Text("=" * min(cells, _BAR_CELLS), "blue"), f"held for {show_wait(left_ms)}: {state.held_why}"
-        return Text("." * _BAR_CELLS, "dim"), "asleep"
+            return Text(full * min(cells, _BAR_CELLS), "blue"), f"held for {show_wait(left_ms)} ({state.held_why})"
+        return Text(self._glyphs.empty * _BAR_CELLS, "dim"), "asleep"
 
     # ---- the end
 
@@ -156,7 +180,7 @@ class DemoShow:
         table.add_column("agent")
         for title in ("wakes asked for", "coalesced"):
             table.add_column(title, justify="right")
-        table.add_column("deferred")
+        table.add_column("deferred", no_wrap=True)
         for title in ("turns", "events presented"):
             table.add_column(title, justify="right")
         for name, agent in report.statistics.agents.items():

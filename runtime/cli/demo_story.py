@@ -24,10 +24,10 @@ from ..host import AgentSpec, Host
 from ..turn import Turn
 
 AGENTS: Final = ("ops", "dev", "research")
-COOLDOWN: Final = "a turn every 2 s at most (30 s by default), and 4 turns in 8 s trip the flood guard (5 in 60 s)"
+COOLDOWN: Final = "a turn every 2 s at most (30 s by default), and 3 turns in 5 s trip the flood guard (5 in 60 s)"
 CONFIG: Final = HostConfig(
     defaults=AgentOptions(
-        cooldown=CooldownPolicy(min_spacing="2s", flood_window="8s", flood_threshold=4),
+        cooldown=CooldownPolicy(min_spacing="2s", flood_window="5s", flood_threshold=3),
         retry=RetryPolicy(backoff=Backoff(base="800ms")),
     )
 )
@@ -138,14 +138,14 @@ class Story:
         for name in AGENTS:
             self._wake(name, f"good morning, {name}")
             await trio.sleep(0.15)
-        await trio.sleep(3.0)
+        await trio.sleep(2.6)
 
     async def _a_cron_run(self) -> None:
         await self._announce("research's nightly cron run has children too. It is over when they end: research itself is told.")
         for command in _NIGHTLY:
             job = await self.host.exec(CRON_RUN, command, background=True)
             self.witness.owners[f"exec:{job.id}"] = owner_of(CRON_RUN)
-        await trio.sleep(1.5)
+        await trio.sleep(0.6)
 
     async def _a_person_in_a_hurry(self) -> None:
         await self._announce("dev is cooling down. A person wakes it all the same: by hand always works.")

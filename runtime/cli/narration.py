@@ -105,7 +105,7 @@ class Narrator:
             case DecisionKind.DEFERRED:
                 return "waits", self._until(decision), Tone.HELD
             case DecisionKind.FLOOD:
-                return "flood", f"too many turns in too short a time; held {self._instant(decision)}", Tone.BAD
+                return "flood", "too many turns in too short a time", Tone.BAD
             case DecisionKind.STARTED:
                 self._started_ms[decision.turn_id or 0] = decision.at_ms
                 return "turn", f"#{decision.turn_id}, woken by {_asked(decision)}", Tone.AWAKE
@@ -118,6 +118,8 @@ class Narrator:
                 return "failed", f"#{decision.turn_id} after {self._took(decision)}: {_short(decision.reason)}", Tone.BAD
             case DecisionKind.PARKED:
                 return "parked", f"{_short(decision.reason)}; its events stay for the next wake", Tone.BAD
+            case DecisionKind.STUCK:
+                return "stuck", f"#{decision.turn_id}: {_short(decision.reason)}", Tone.BAD
             case DecisionKind.DEAD:
                 return "dead", f"{_text(decision)} ({decision.reason})", Tone.BAD
             case DecisionKind.REFUSED:

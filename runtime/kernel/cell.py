@@ -123,7 +123,7 @@ class Cell(Sender):
         return self.book
 
     def offer(self, message: Any, sender: Sender) -> Receipt:
-        """Take a message into the user lane, or say why not. What ``tell`` does when there is no queue, or it is full."""
+        """Take a message into the user lane, or say why not. What ``tell`` does when nothing waits, or too much."""
         if self.queue is None and self.room:  # the common case: it takes messages, and is idle
             self.queue = deque(((message, sender),))
             if not self.scheduled:

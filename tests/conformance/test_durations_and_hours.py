@@ -7,7 +7,7 @@ from wakeward.protocols.active_hours import read_active_hours
 from wakeward.protocols.duration import parse_duration_ms
 from wakeward.protocols.errors import InvalidInputError
 from wakeward.protocols.heartbeat import (
-    AgentSettings,
+    HeartbeatEntry,
     HeartbeatSettings,
     enrolment,
     heartbeat_interval_ms,
@@ -46,10 +46,10 @@ def test_enrolment(row: Row) -> None:
     assert actual.owner_unresolved == expected["owner_unresolved"]
 
 
-def agent_settings(agent: Row) -> AgentSettings:
+def agent_settings(agent: Row) -> HeartbeatEntry:
     """The recorder wrote "" for a heartbeat section that is there and empty."""
     every = agent["heartbeat_every"]
-    return AgentSettings(agent["id"], None if every is None else HeartbeatSettings(every or None))
+    return HeartbeatEntry(agent["id"], None if every is None else HeartbeatSettings(every or None))
 
 
 @each_row("durations_and_hours", kind="active_hours")

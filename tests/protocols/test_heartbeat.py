@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from wakeward.protocols.active_hours import ActiveHours
 from wakeward.protocols.errors import InvalidInputError
 from wakeward.protocols.heartbeat import (
-    AgentSettings,
+    HeartbeatEntry,
     Enrolled,
     Heartbeat,
     HeartbeatSettings,
@@ -95,14 +95,14 @@ def test_the_most_specific_layer_that_speaks_counts_also_when_it_makes_no_sense(
 
 
 def test_several_agents_and_nothing_that_says_who_beats() -> None:
-    result = enrolment([AgentSettings("a"), AgentSettings("b")])
+    result = enrolment([HeartbeatEntry("a"), HeartbeatEntry("b")])
     assert result.enrolled == ()
     assert result.ambient_agent_id is None
     assert result.owner_unresolved
 
 
 def test_an_agent_of_its_own_section_takes_the_rest_from_the_defaults() -> None:
-    agents = [AgentSettings("a", HeartbeatSettings()), AgentSettings("b")]
+    agents = [HeartbeatEntry("a", HeartbeatSettings()), HeartbeatEntry("b")]
     result = enrolment(agents, defaults=HeartbeatSettings(every="20m"))
     assert result.enrolled == (Enrolled("a", 1_200_000),)
 

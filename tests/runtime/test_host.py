@@ -186,7 +186,7 @@ async def test_a_handler_that_hangs_is_cut_short_and_the_next_event_is_served(au
         await add(host, ops, turn_timeout="5s", retry=RetryPolicy(attempts_max=1))
         assert await host.notify(OPS, "one", source="hook")
         outcome = await host.wake_and_wait("agent:ops:other", source="manual", intent="manual")
-        assert outcome == Failed("timed out after 5 s")
+        assert outcome == Failed("timed out after 5s")
         assert host.system.clock.now_ms() == 5_250
 
 

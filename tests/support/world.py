@@ -70,6 +70,9 @@ class World:
         self.outstanding = 0
         self.directory = Directory()
         self.on_start: Callable[[TurnRequest], None] = lambda _request: None
+        self.on_interrupt: Callable[[int, Outcome], None] = lambda turn_id, outcome: self.at(
+            self.now_ms, lambda: self.end(outcome, turn_id)
+        )
         self.on_decision: Callable[[Decision], None] = lambda _decision: None
         self._actors: dict[str, Behaviour] = {}
         self._inbox: deque[tuple[str, object]] = deque()
@@ -108,7 +111,8 @@ class World:
         self.active[request.turn_id] = (address, request)
         self.on_start(request)
 
-    def interrupt(self, turn_id: int, reason: str) -> None: ...
+    def interrupt(self, turn_id: int, outcome: Outcome) -> None:
+        self.on_interrupt(turn_id, outcome)
 
     # What a test does
 

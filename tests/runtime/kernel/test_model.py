@@ -183,7 +183,8 @@ class Model:
         self._fail_taken(actor)
         if actor.turn is not None:
             self.cut.add(actor.turn.number)
-        self.actors[name] = ModelActor(state="stopped")
+        actor.queue.clear()
+        actor.state, actor.closing, actor.turn = "stopped", False, None
 
     def _fail_taken(self, actor: ModelActor) -> None:
         for number in actor.taken:
@@ -275,10 +276,13 @@ class World:
             self.asks[message.number] = repr(error)
 
     def advance(self, by_ms: int) -> None:
-        def jump(_: ActorSystem) -> None:
-            self.clock.jump(by_ms / 1000)
+        async def jump_by_jump() -> None:
+            until_s = trio.current_time() + by_ms / 1000
+            while (left_s := until_s - trio.current_time()) > 1e-9:
+                self.clock.jump(min(left_s, max(trio.lowlevel.current_statistics().seconds_to_next_deadline, 1e-9)))
+                await trio.testing.wait_all_tasks_blocked()
 
-        self.do(jump)
+        self.do(lambda _: jump_by_jump())
 
     def close(self) -> None:
         def end(system: ActorSystem) -> None:

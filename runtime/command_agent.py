@@ -1,0 +1,140 @@
+"""Agents that are programs: one run of the program is one turn.
+
+The program gets the turn as one JSON object on standard input, answers on standard output, and says with its exit status how it
+went, in the manner of ``sysexits.h``: 0 the turn ran (what was printed is the reply), 75 (``EX_TEMPFAIL``) not now, ask again,
+anything else the turn failed, and the end of standard error says why.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any, Final, final
+
+import trio
+from attrs import frozen
+
+from ..protocols.errors import HostClosedError
+from ..protocols.event import DeliveryContext, Event, render_events
+from ..protocols.exec import Exit, ExitReason
+from ..protocols.exec_notice import exit_label
+from ..protocols.turn import Failed, Outcome, Ran, Skipped
+from ..actors.job_registry import TooManyJobsError
+from .exec_options import ExecOptions
+from .jobs import JobHandle
+from .turn import Turn
+
+TRY_LATER: Final = 75
+"""The exit status that asks for another try soon: ``EX_TEMPFAIL``."""
+
+ERROR_SHOWN_MAX: Final = 500
+"""Characters of standard error's end that a failure's reason shows."""
+
+_GRACE: Final = 2
+"""Seconds from SIGTERM to SIGKILL when a turn is cancelled; less than a turn is given to end."""
+
+_BUSY: Final = Skipped("requests-in-flight")
+
+
+@final
+@frozen
+class CommandAgent:
+    """The handler of an agent that is a program.
+
+    Attributes:
+        command: The program and its arguments.
+        folder: Where it runs; ``None`` is the host's own.
+    """
+
+    command: tuple[str, ...]
+    folder: str | None = None
+
+    async def __call__(self, turn: Turn) -> Outcome:
+        """Run the program for one turn.
+
+        Cancellation: the program is ended with its whole tree, and has ended when this returns.
+        """
+        options = ExecOptions(
+            background=True,
+            notify_on_exit=False,
+            silence_notice=None,
+            cwd=self.folder,
+            stdin=turn_json(turn).encode() + b"\n",
+            separate_stderr=True,
+            grace=_GRACE,
+        )
+        try:
+            with trio.CancelScope(shield=True):  # starting is instant; a child that nobody holds would run on
+                job = await turn.exec(self.command, **options)
+        except TooManyJobsError:
+            return _BUSY
+        except HostClosedError:
+            return Skipped("interrupted")
+        try:
+            return _outcome(job, await job.wait_exit())
+        finally:
+            await _end(job)
+
+
+async def _end(job: JobHandle) -> None:
+    """Nothing of the job is left: no process, no record."""
+    if job.exit is None:
+        job.kill()
+        with trio.move_on_after(_GRACE * 2, shield=True):  # the supervisor needs one grace at most
+            await job.wait_exit()
+    job.remove()
+
+
+def _outcome(job: JobHandle, ended: Exit) -> Outcome:
+    if ended.reason is ExitReason.EXIT and ended.exit_code == 0:
+        return Ran(reply=job.text().strip() or None)
+    if ended.reason is ExitReason.EXIT and ended.exit_code == TRY_LATER:
+        return _BUSY
+    if ended.reason is ExitReason.HOST_STOPPED:
+        return Skipped("interrupted")
+    how = exit_label(ended.exit_code, ended.exit_signal) if ended.reason is not ExitReason.SPAWN_ERROR else "not started"
+    why = ended.detail or job.error_text().strip()
+    return Failed(f"{job.spec.title}: {how}{f': …{why[-ERROR_SHOWN_MAX:]}' if len(why) > ERROR_SHOWN_MAX else f': {why}' if why else ''}")
+
+
+def turn_json(turn: Turn) -> str:
+    """The turn as one JSON object on one line. What its keys mean is said in ``docs/configuration.md``."""
+    shown: dict[str, Any] = {
+        "agent_id": turn.agent_id,
+        "session_key": turn.session_key,
+        "turn_id": turn.turn_id,
+        "source": turn.source.value,
+        "intent": turn.intent.value,
+        "reason": turn.reason,
+        "reasons": list(turn.reasons),
+        "events": [_event(event) for event in turn.events],
+        "events_dropped": turn.events_dropped,
+        "prompt": render_events(turn.events, dropped_count=turn.events_dropped),
+        "tasks": [{"job_id": task.job_id, "name": task.name, "prompt": task.prompt} for task in turn.tasks],
+        "attempt": turn.attempt,
+        "started_at_ms": turn.started_at_ms,
+        "delivery": _delivery(turn.delivery),
+    }
+    return json.dumps(shown, ensure_ascii=False)
+
+
+def _event(event: Event) -> dict[str, Any]:
+    return {
+        "id": event.id,
+        "text": event.text,
+        "context_key": event.context_key,
+        "source": event.source,
+        "trusted": event.trusted,
+        "accepted_at_ms": event.accepted_at_ms,
+        "redelivered": event.redelivered,
+    }
+
+
+def _delivery(delivery: DeliveryContext | None) -> dict[str, Any] | None:
+    if not delivery:
+        return None
+    return {
+        "channel": delivery.channel,
+        "to": delivery.to,
+        "account_id": delivery.account_id,
+        "thread_id": delivery.thread_id,
+    }
