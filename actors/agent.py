@@ -43,6 +43,9 @@ _GUARD_REASONS: Final = frozenset(reason.value for reason in DeferReason)
 _CADENCE: Final = "cadence"
 STUCK_AFTER_MS: Final = 5_000
 """How long a turn that was told to end may take about it, before its session is given up and its slot freed."""
+_ACCEPTED: Final = DecisionKind.ACCEPTED
+_COALESCED: Final = DecisionKind.COALESCED
+_URGENT: Final = (Intent.IMMEDIATE, Intent.MANUAL)
 _RETAINED_INTENTS: Final = frozenset({Intent.TASK, Intent.EVENT, Intent.IMMEDIATE})
 
 
@@ -170,6 +173,8 @@ class Agent:
         self._state = state
         self._turns = ports.turns
         self._ports = ports
+        self._ledger = ports.ledger
+        self._now_ms = ctx.now_ms()
         for lane in list(state.lanes.values()):
             lane.armed_ms = None
             if lane.turn is not None:
@@ -178,7 +183,8 @@ class Agent:
         self._arm_cadence()
 
     def receive(self, message: object, /) -> None:
-        """Handle one message."""
+        """Handle one message. It happens at one instant, however long it takes."""
+        self._now_ms = self._ctx.now_ms()
         self._ON[type(message)](self, message)
 
     # ---- wakes and events come in
@@ -209,10 +215,14 @@ class Agent:
         counts = self._state.counts
         counts.wakes += 1
         lane.parked = False
-        merged = lane.wakes.offer(pending_wake(wake, self._ctx.now_ms()))
-        if merged:
+        pending = pending_wake(wake, self._now_ms)
+        if lane.wakes.offer(pending):
             counts.coalesced += 1
-        self._record(DecisionKind.COALESCED if merged else DecisionKind.ACCEPTED, lane, wake, wake.reason)
+            self._record(_COALESCED, lane, wake, wake.reason)
+            if lane.armed_ms is not None and lane.armed_ms <= pending.ready_at_ms and wake.intent not in _URGENT:
+                return  # it waits with the others, for an instant that is known already
+        else:
+            self._record(_ACCEPTED, lane, wake, wake.reason)
         self._advance(lane)
 
     def _enqueue(self, lane: Lane, notice: Notice) -> Enqueued:
@@ -222,7 +232,7 @@ class Agent:
         enqueued = lane.queue.enqueue(
             notice.text,
             event_id=self._state.next_event_id,
-            accepted_at_ms=self._ctx.now_ms(),
+            accepted_at_ms=self._now_ms,
             source=notice.source.value,
             context_key=notice.context_key,
             trusted=notice.trusted,
@@ -269,15 +279,14 @@ class Agent:
 
     def _advance(self, lane: Lane) -> None:
         """Do what the lane's state calls for: be served, wait for an instant, wait for a slot, be forgotten."""
-        if not lane.served and not self._state.paused and self._state.retired is None:
+        if not (lane.served or self._state.paused or self._state.retired):
             earliest_ms = lane.wakes.earliest_ms()
-            if earliest_ms is None:
-                pass
-            elif earliest_ms > self._ctx.now_ms():
-                self._arm(lane, earliest_ms)
-            elif self._claim(lane):
-                self._serve(lane)
-                return
+            if earliest_ms is not None:
+                if earliest_ms > self._now_ms:
+                    self._arm(lane, earliest_ms)
+                elif self._claim(lane):
+                    self._serve(lane)
+                    return
         self._account(lane)
         self._forget_if_empty(lane)
 
@@ -304,12 +313,12 @@ class Agent:
 
     def _serve(self, lane: Lane) -> None:
         """Work off what is ready, with a slot in hand."""
-        lane.batch = lane.wakes.take(self._ctx.now_ms())
+        lane.batch = lane.wakes.take(self._now_ms)
         self._next_turn(lane)
 
     def _next_turn(self, lane: Lane) -> None:
         while lane.batch:
-            if self._state.paused or lane.wakes.blocked_until_ms > self._ctx.now_ms():
+            if self._state.paused or lane.wakes.blocked_until_ms > self._now_ms:
                 for wake in lane.batch:
                     lane.wakes.offer(wake)
                 lane.batch = []
@@ -338,7 +347,7 @@ class Agent:
 
     def _held(self, lane: Lane, wake: PendingWake) -> bool:
         """The gate, for every path: whether a guard holds this wake. Held work is retained, a held beat is let go."""
-        clock, now_ms = self._state.clock, self._ctx.now_ms()
+        clock, now_ms = self._state.clock, self._now_ms
         tick = wake.scheduled_every_ms is not None
         if tick and clock.interval_ms is not None:
             clock.interval_ms = wake.scheduled_every_ms
@@ -378,7 +387,7 @@ class Agent:
             delivery=wake.delivery,
             scheduled_every_ms=wake.scheduled_every_ms,
             attempt=wake.attempt,
-            started_at_ms=self._ctx.now_ms(),
+            started_at_ms=self._now_ms,
             timeout_ms=settings.turn_timeout_ms,
         )
         lane.turn, lane.wake = request, wake
@@ -401,7 +410,7 @@ class Agent:
         assert turn.turn_id == overdue.turn_id, (turn.turn_id, overdue)
         self._turns.interrupt(turn.turn_id, Failed(f"timed out after {format_duration(turn.timeout_ms)}"))
         stuck = TurnStuck(overdue.session_key, overdue.turn_id)
-        self._ctx.set_timer(_turn_timer(overdue.session_key), self._ctx.now_ms() + STUCK_AFTER_MS, stuck)
+        self._ctx.set_timer(_turn_timer(overdue.session_key), self._now_ms + STUCK_AFTER_MS, stuck)
 
     def _on_turn_stuck(self, stuck: TurnStuck) -> None:
         """The handler ignores that it was cancelled. It cannot be stopped, but it need not stop others: its slot is freed, and
@@ -453,10 +462,10 @@ class Agent:
             self._state.counts.events_presented += len(seen)
         self._record(DecisionKind.RAN, lane, wake, wake.reason, turn_id=turn.turn_id)
         wake.settle(ran)
-        self._ensure_wake(lane, self._ctx.now_ms())
+        self._ensure_wake(lane, self._now_ms)
 
     def _skipped(self, lane: Lane, turn: TurnRequest, wake: PendingWake, skipped: Skipped) -> None:
-        retry, now_ms = self._state.settings.retry, self._ctx.now_ms()
+        retry, now_ms = self._state.settings.retry, self._now_ms
         busy = skipped.reason in BUSY_REASONS
         no_event = skipped.reason == "no-pending-event" and wake.source is Source.EXEC_EVENT
         self._settle_clock(turn, counts=not busy and not no_event)
@@ -472,7 +481,7 @@ class Agent:
             self._ensure_wake(lane, now_ms + retry.idle_ms)
 
     def _failed(self, lane: Lane, turn: TurnRequest, wake: PendingWake, failed: Failed) -> None:
-        settings, now_ms = self._state.settings, self._ctx.now_ms()
+        settings, now_ms = self._state.settings, self._now_ms
         self._settle_clock(turn, counts=True)
         self._record(DecisionKind.FAILED, lane, wake, failed.reason, turn_id=turn.turn_id)
         if lane.queue is not None and turn.events:
@@ -506,7 +515,7 @@ class Agent:
         self._state.counts.deferred[skipped.reason] += 1
         self._record(DecisionKind.DEFERRED, lane, wake, skipped.reason, until_ms=until_ms)
         wake.settle_deferred(evolve(skipped, retry_at_ms=until_ms))
-        wake.ready_at_ms = self._ctx.now_ms()
+        wake.ready_at_ms = self._now_ms
         wake.not_before_ms = not_before_ms
         wake.retained = wake.retained or not_before_ms > 0
         lane.wakes.offer(wake, blocked_until_ms)
@@ -520,7 +529,7 @@ class Agent:
         if not lane.events_waiting:
             lane.owed = False
         elif lane.owed and not lane.wakes and not lane.batch:
-            now_ms = self._ctx.now_ms()
+            now_ms = self._now_ms
             wake = pending_wake(Wake(lane.session_key, Source.RETRY, Intent.EVENT, "events-waiting"), now_ms)
             wake.ready_at_ms, wake.not_before_ms, wake.retained = now_ms, at_ms, True
             lane.wakes.offer(wake)
@@ -528,9 +537,9 @@ class Agent:
     def _bury(self, lane: Lane, events: tuple[Event, ...], reason: str) -> None:
         self._state.counts.events_dead += len(events)
         for event in events:
-            self._ports.ledger.record(
+            self._ledger.record(
                 Decision(
-                    self._ctx.now_ms(),
+                    self._now_ms,
                     DecisionKind.DEAD,
                     self._state.settings.agent_id,
                     lane.session_key,
@@ -572,7 +581,7 @@ class Agent:
             self._ctx.cancel_timer(_CADENCE)
             return
         due_ms = next_due_ms(
-            self._ctx.now_ms(),
+            self._now_ms,
             interval_ms=cadence.interval_ms,
             phase_ms=cadence.phase_ms,
             after_ms=self._state.beat_ms,
@@ -583,7 +592,7 @@ class Agent:
 
     def _on_configure(self, configure: Configure) -> None:
         self._state.settings = configure.settings
-        self._state.clock.reconfigure(configure.settings.interval_ms, self._ctx.now_ms())
+        self._state.clock.reconfigure(configure.settings.interval_ms, self._now_ms)
         self._arm_cadence()
 
     def _on_pause(self, pause: Pause) -> None:
@@ -647,9 +656,9 @@ class Agent:
         turn_id: int | None = None,
         text: str | None = None,
     ) -> None:
-        self._ports.ledger.record(
+        self._ledger.record(
             Decision(
-                self._ctx.now_ms(),
+                self._now_ms,
                 kind,
                 self._state.settings.agent_id,
                 lane.session_key,

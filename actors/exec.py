@@ -17,7 +17,7 @@ from __future__ import annotations
 
 from typing import Final, assert_never, final
 
-from attrs import define, evolve, field, frozen
+from attrs import define, evolve, frozen
 
 from ..protocols.exec import ExitReason, NoticeSeen, limit_text, silence_text
 from ..protocols.exec_notice import ExitReason as NoticeReason
@@ -88,7 +88,16 @@ class ExecSupervisor:
     _ctx: Context
     _processes: Processes
     _registry: JobRegistry
-    _refused: dict[str, Notice] = field(factory=dict[str, Notice], init=False)
+
+    def __attrs_post_init__(self) -> None:
+        """Take up what a supervisor before this one has left: its timers died with it."""
+        for job in self._registry.live_jobs():
+            if job.state is not JobState.ADMITTED:
+                self._arm_timeout(job)
+                self._arm_silence(job)
+        for job_id in self._registry.unsent:
+            self._ctx.set_timer(("offer", job_id), self._ctx.now_ms() + NOTICE_RETRY_MS, _OfferNotice(job_id))
+        self._sweep()
 
     def receive(self, message: object) -> None:
         """Handle one message; anything that is not one of :data:`.exec_port.SupervisorMessage` is a mistake.
@@ -137,12 +146,14 @@ class ExecSupervisor:
     # Starting and ending
 
     def _start(self, job: Job) -> None:
-        now_ms = self._ctx.now_ms()
-        job.silent_since_ms = now_ms
-        if job.spec.timeout_ms is not None:
-            self._ctx.set_timer(("timeout", job.id), now_ms + job.spec.timeout_ms, _Timeout(job.id))
+        job.started_ms = job.silent_since_ms = self._ctx.now_ms()
+        self._arm_timeout(job)
         self._arm_silence(job)
         self._processes.start(job)
+
+    def _arm_timeout(self, job: Job) -> None:
+        if job.spec.timeout_ms is not None:
+            self._ctx.set_timer(("timeout", job.id), job.started_ms + job.spec.timeout_ms, _Timeout(job.id))
 
     def _started(self, message: JobStarted) -> None:
         job = self._registry.get(message.job_id)
@@ -196,11 +207,11 @@ class ExecSupervisor:
 
     def _offer(self, job_id: str, message: Notice) -> None:
         if not self._ctx.tell(ROUTER_ADDRESS, message):
-            self._refused[job_id] = message
+            self._registry.unsent[job_id] = message
             self._ctx.set_timer(("offer", job_id), self._ctx.now_ms() + NOTICE_RETRY_MS, _OfferNotice(job_id))
 
     def _offer_again(self, job_id: str) -> None:
-        message = self._refused.pop(job_id, None)
+        message = self._registry.unsent.pop(job_id, None)
         if message is not None:
             self._offer(job_id, message)
 
@@ -213,7 +224,7 @@ class ExecSupervisor:
         job = self._registry.get(job_id)
         if job is None or job.notice not in {NoticeState.HELD, NoticeState.SENT}:
             return
-        if job.notice is NoticeState.SENT and self._refused.pop(job_id, None) is None:
+        if job.notice is NoticeState.SENT and self._registry.unsent.pop(job_id, None) is None:
             self._take_back(job)
         job.notice = NoticeState.SETTLED
 
@@ -320,7 +331,7 @@ def _next_limit(job: Job, silent_ms: int, now_ms: int) -> str | None:
     if job.spec.no_output_timeout_ms is not None:
         limits.append((job.spec.no_output_timeout_ms - silent_ms, "no-output timeout"))
     if job.spec.timeout_ms is not None:
-        limits.append((job.admitted_ms + job.spec.timeout_ms - now_ms, "overall timeout"))
+        limits.append((job.started_ms + job.spec.timeout_ms - now_ms, "overall timeout"))
     if not limits:
         return None
     in_ms, name = min(limits)

@@ -77,6 +77,7 @@ class Job:
     errors: OutputBuffer | None = None
     backgrounded: bool = False
     state: JobState = JobState.ADMITTED
+    started_ms: int = 0
     pid: int | None = None
     exit: Exit | None = None
     ended_ms: int | None = None

@@ -16,6 +16,7 @@ from ..protocols.errors import InvalidInputError, WakewardError
 from ..protocols.exec import ExecSpec
 from ..protocols.job_id import new_job_id
 from ..protocols.job_input import InputQueue
+from ..protocols.messages import Notice
 from ..protocols.output import OutputBuffer
 from ..protocols.session_route import queue_key
 from .job import Contract, Job, JobState
@@ -52,7 +53,11 @@ class JobLimits:
 
 @final
 class JobRegistry:
-    """All jobs of one host."""
+    """All jobs of one host.
+
+    Attributes:
+        unsent: By job, notices that the router has yet to take. The supervisor's.
+    """
 
     def __init__(self, choose: Callable[[int], int], limits: JobLimits | None = None) -> None:
         """Args: ``choose`` draws an index below its argument at random, for the names of jobs."""
@@ -63,6 +68,7 @@ class JobRegistry:
         self._live_count: dict[str, int] = {}
         self._finished_bytes = 0
         self._used_ids: dict[str, None] = {}
+        self.unsent: dict[str, Notice] = {}
 
     def admit(self, spec: ExecSpec, contract: Contract, now_ms: int, *, backgrounded: bool = False) -> Job:
         """Make a job's record and reserve its place.
@@ -132,6 +138,10 @@ class JobRegistry:
     def jobs_of(self, agent_id: str) -> list[Job]:
         """The owner's jobs, the newest first."""
         return [job for job in reversed(self._jobs.values()) if job.contract.agent_id == agent_id]
+
+    def live_jobs(self) -> list[Job]:
+        """All jobs that have not ended."""
+        return [job for job in self._jobs.values() if job.exit is None]
 
     def finish(self, job: Job, now_ms: int) -> None:
         """Note that the job has ended; keep it if somebody may come back to it."""

@@ -6,10 +6,9 @@ wakes everybody (openclaw#31729, #32724).
 
 from __future__ import annotations
 
-from functools import lru_cache
-from typing import final
+from typing import Final, final
 
-from attrs import Factory, define, frozen
+from attrs import frozen
 
 from ..protocols.errors import InvalidInputError
 from ..protocols.exec import NoticeSeen
@@ -27,7 +26,8 @@ from ..protocols.session_route import (
 )
 from .port import Context
 
-_ROUTES_MAX = 65_536
+_ROUTES_MAX: Final = 65_536
+"""Keys whose owner is remembered. Beyond, all are forgotten and found again."""
 
 
 @final
@@ -39,9 +39,8 @@ class Location:
     session_key: str
 
 
-@lru_cache(maxsize=_ROUTES_MAX)
 def locate(session_key: str | None, agent_id: str | None, routing: Routing, unowned: str | None = None) -> Location:
-    """Find the owner and the session that an event or a wake is for. Cached.
+    """Find the owner and the session that an event or a wake is for.
 
     Args:
         session_key: Any spelling; ``None`` means the agent's main session. A cron run, and anything below it, means the main
@@ -76,30 +75,46 @@ def locate(session_key: str | None, agent_id: str | None, routing: Routing, unow
     return Location(holder, queue_key(event_route(session_key, routing).event_key, holder))
 
 
-@define(eq=False)
+@final
 class Directory:
-    """Who is there. Shared by host and router; changed by the host alone.
+    """Who is there, and whose a key is. Shared by host and router; changed by the host alone."""
 
-    Attributes:
-        addresses: The actor of each agent, by agent id.
-        routing: Main key and scope in force.
-        unowned: The agent that owns keys without an owner.
-    """
+    def __init__(self, routing: Routing = Routing(), unowned: str | None = None) -> None:
+        """Begin empty; see :meth:`configure`."""
+        self.addresses: dict[str, str] = {}
+        self._found: dict[tuple[str | None, str | None], Location] = {}
+        self.configure(routing, unowned)
 
-    addresses: dict[str, str] = Factory(dict[str, str])
-    routing: Routing = Routing()
-    unowned: str | None = None
+    def configure(self, routing: Routing, unowned: str | None) -> None:
+        """Take main key and scope, and the agent that owns keys without an owner."""
+        self.routing, self.unowned = routing, unowned
+        self._found.clear()
+
+    def enter(self, agent_id: str, address: str) -> None:
+        """An agent is there."""
+        self.addresses[agent_id] = address
+
+    def leave(self, agent_id: str) -> str | None:
+        """An agent is no longer there; its address, if it was."""
+        self._found.clear()
+        return self.addresses.pop(agent_id, None)
 
     def resolve(self, session_key: str | None, agent_id: str | None) -> Location | Receipt:
         """The owner and the session, or a refusal that says what is wrong and what is accepted."""
+        location = self._found.get((session_key, agent_id))
+        if location is not None:
+            return location
         try:
             location = locate(session_key, agent_id, self.routing, self.unowned)
         except InvalidInputError as error:
             return Receipt(Refusal.UNKNOWN, str(error))
-        if location.agent_id in self.addresses:
-            return location
-        known = ", ".join(sorted(self.addresses)[:8]) or "none"
-        return Receipt(Refusal.UNKNOWN, f"no agent {location.agent_id!r} here; agents: {known}")
+        if location.agent_id not in self.addresses:
+            known = ", ".join(sorted(self.addresses)[:8]) or "none"
+            return Receipt(Refusal.UNKNOWN, f"no agent {location.agent_id!r} here; agents: {known}")
+        if len(self._found) >= _ROUTES_MAX:
+            self._found.clear()
+        self._found[session_key, agent_id] = location
+        return location
 
 
 @final

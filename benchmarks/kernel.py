@@ -9,7 +9,6 @@ from collections.abc import Awaitable, Callable
 from typing import Final
 
 import trio
-
 from wakeward.actors.port import Context, Reply
 from wakeward.protocols.restart import RestartSpec
 from wakeward.runtime.kernel import ActorRef, ActorSystem, MailboxSpec, open_system
@@ -162,18 +161,14 @@ class Crasher(Counter):
 def crash() -> float:
     async def measure(system: ActorSystem) -> float:
         crasher = Crasher(None)
-        spec = RestartSpec(restarts_max=5, window_ms=1, backoff_first_ms=0)
+        spec = RestartSpec(restarts_max=CRASHES, window_ms=1, backoff_first_ms=0)
         ref = system.spawn("crasher", lambda _: crasher, restart=spec)
         await system.wait_idle()
-        spent = 0.0
-        for count in range(1, CRASHES // 5 + 1):
-            start = time.perf_counter()
-            for nth in range(5):
-                ref.tell(count)
-                await crasher.wait_until(5 * (count - 1) + nth + 1)
-            spent += time.perf_counter() - start
-            await trio.sleep(0.0015)  # the window opens again
-        return spent / CRASHES * 1e6
+        start = time.perf_counter()
+        for count in range(1, CRASHES + 1):
+            ref.tell(count)
+            await crasher.wait_until(count)
+        return (time.perf_counter() - start) / CRASHES * 1e6
 
     return in_system(measure)
 
@@ -263,6 +258,25 @@ def re_arm() -> float:
     return in_system(measure)
 
 
+def random_order_rate(burst: int) -> float:
+    async def measure(system: ActorSystem) -> float:
+        kind = system.define("agent", Counter)
+        refs = [kind(str(number)) for number in range(ACTORS)]
+        order = refs * MESSAGES_EACH
+        random.Random(1).shuffle(order)
+        for ref in refs:
+            ref.tell(0)
+        await system.wait_idle()
+        start = time.perf_counter()
+        for number in range(0, len(order), burst):
+            for ref in order[number : number + burst]:
+                ref.tell(number)
+            await system.wait_idle()
+        return len(order) / (time.perf_counter() - start)
+
+    return in_system(measure)
+
+
 @BENCHMARK.case(
     "10,000 actors, 100 messages each, random order",
     unit="1/s",
@@ -270,20 +284,15 @@ def re_arm() -> float:
     target="at least half",
     rounds=3,
 )
-def many() -> float:
-    async def measure(system: ActorSystem) -> float:
-        kind = system.define("agent", Counter)
-        refs = [kind(str(number)) for number in range(ACTORS)]
-        order = [ref.tell for ref in refs for _ in range(MESSAGES_EACH)]
-        random.Random(1).shuffle(order)
-        for ref in refs:
-            ref.tell(0)
-        await system.wait_idle()
-        start = time.perf_counter()
-        for number in range(0, len(order), BURST):
-            for tell in order[number : number + BURST]:
-                tell(number)
-            await system.wait_idle()
-        return len(order) / (time.perf_counter() - start)
+def many_at_once() -> float:
+    return random_order_rate(ACTORS * MESSAGES_EACH)
 
-    return in_system(measure)
+
+@BENCHMARK.case(
+    "the same in bursts of 1000, nearly every message an activation",
+    unit="1/s",
+    peers={"one actor, bursts of 1000": one_actor_rate},
+    rounds=3,
+)
+def many_activations() -> float:
+    return random_order_rate(BURST)

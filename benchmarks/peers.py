@@ -66,7 +66,7 @@ def trio_start_soon_us() -> float:
     async def main() -> float:
         task = trio.lowlevel.current_task()
 
-        async def wake() -> None:  # noqa: RUF029  a task has to be async
+        async def wake() -> None:
             trio.lowlevel.reschedule(task)
 
         async with trio.open_nursery() as nursery:

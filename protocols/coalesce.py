@@ -9,7 +9,7 @@ where OpenClaw keeps the last.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import Any, Final, assert_never
+from typing import Any, Final
 
 from attrs import define
 
@@ -21,6 +21,13 @@ from .wake import Intent, Source, WakeTask, normalize_reason
 
 REASONS_MAX: Final = 32
 """Reasons kept per pending wake; of the rest, the count."""
+
+# Looking a member up in its enum costs more than what is done with it here.
+_SCHEDULED: Final = Intent.SCHEDULED
+_TASK: Final = Intent.TASK
+_URGENT: Final = (Intent.IMMEDIATE, Intent.MANUAL)
+_RETRY: Final = Source.RETRY
+_INTERVAL: Final = Source.INTERVAL
 
 
 @define(eq=False)
@@ -63,7 +70,7 @@ class PendingWake:
     @property
     def due_at_ms(self) -> int:
         """When it may be taken, as far as the wake itself is concerned."""
-        return max(self.ready_at_ms, self.not_before_ms)
+        return self.ready_at_ms if self.ready_at_ms > self.not_before_ms else self.not_before_ms
 
     def settle(self, outcome: object) -> None:
         """Tell everybody who waits, once."""
@@ -82,19 +89,18 @@ class PendingWake:
 def pending_wake(wake: Wake, now_ms: int) -> PendingWake:
     """A wake as it enters its session's slots at ``now_ms``."""
     reason = normalize_reason(wake.reason)
-    return PendingWake(
-        source=wake.source,
-        intent=wake.intent,
-        reason=reason,
-        requested_at_ms=now_ms,
-        ready_at_ms=now_ms + max(0, wake.coalesce_ms),
-        names_session=wake.session_key is not None,
-        reasons=(reason,),
-        tasks=wake.tasks,
-        delivery=wake.delivery,
-        scheduled_every_ms=_interval_or_none(wake.scheduled_every_ms),
-        waiters=() if wake.settle is None else (Waiter(wake.settle, wake.settle_on_deferral),),
-    )
+    ready_at_ms = now_ms + wake.coalesce_ms if wake.coalesce_ms > 0 else now_ms
+    pending = PendingWake(wake.source, wake.intent, reason, now_ms, ready_at_ms)
+    pending.reasons = (reason,)
+    pending.tasks = wake.tasks
+    pending.delivery = wake.delivery
+    if wake.session_key is None:
+        pending.names_session = False
+    if wake.scheduled_every_ms is not None:
+        pending.scheduled_every_ms = _interval_or_none(wake.scheduled_every_ms)
+    if wake.settle is not None:
+        pending.waiters = (Waiter(wake.settle, wake.settle_on_deferral),)
+    return pending
 
 
 def _interval_or_none(every_ms: object) -> int | None:
@@ -104,58 +110,63 @@ def _interval_or_none(every_ms: object) -> int | None:
 
 def priority(wake: PendingWake) -> int:
     """Which of two wakes gives the merged one its source, intent and reason: urgent, event, beat, retry."""
-    if wake.intent in (Intent.MANUAL, Intent.IMMEDIATE):
+    if wake.intent in _URGENT:
         return 3
-    if wake.source is Source.RETRY or wake.reason == "retry":
+    if wake.source is _RETRY or wake.reason == "retry":
         return 0
-    if wake.intent is Intent.SCHEDULED or wake.source is Source.INTERVAL or wake.reason == "interval":
+    if wake.intent is _SCHEDULED or wake.source is _INTERVAL or wake.reason == "interval":
         return 1
     return 2
 
 
 def merge(earlier: PendingWake, later: PendingWake) -> PendingWake:
-    """Unite two wakes of one session.
+    """Unite two wakes of one session; ``earlier`` becomes the united one.
 
-    The preferred one (a task before anything else, else by priority, else the later) gives source, intent and reason. Tasks are
-    united, a delivery override is kept whoever brought it, every waiter and every reason is kept. An urgent wake that no
+    The preferred one (a task before anything else, else by priority, else the later) gives source, intent and reason. Tasks
+    are united, a delivery override is kept whoever brought it, every waiter and every reason is kept. An urgent wake that no
     guard has held yet lifts what a guard imposed on the other: immediate and manual release retained work.
     """
-    chosen = _preferred(earlier, later)
-    other = later if chosen is earlier else earlier
-    releases = chosen.intent in (Intent.MANUAL, Intent.IMMEDIATE) and not chosen.retained
-    keeps_age = not releases and (earlier.not_before_ms or later.not_before_ms)
-    reasons, omitted = _all_reasons(earlier, later)
-    return PendingWake(
-        source=chosen.source,
-        intent=other.intent if chosen.intent is Intent.SCHEDULED else chosen.intent,
-        reason=chosen.reason,
-        requested_at_ms=min(earlier.requested_at_ms, later.requested_at_ms) if keeps_age else chosen.requested_at_ms,
-        ready_at_ms=min(earlier.ready_at_ms, later.ready_at_ms),
-        not_before_ms=0 if releases else max(earlier.not_before_ms, later.not_before_ms),
-        retained=not releases and (earlier.retained or later.retained),
-        names_session=chosen.names_session,
-        reasons=reasons,
-        reasons_omitted=omitted,
-        tasks=_all_tasks(earlier.tasks, later.tasks),
-        delivery=chosen.delivery or other.delivery,
-        scheduled_every_ms=other.scheduled_every_ms if chosen.scheduled_every_ms is None else chosen.scheduled_every_ms,
-        waiters=earlier.waiters + later.waiters,
-        attempt=max(earlier.attempt, later.attempt),
-    )
+    chosen, other = (later, earlier) if _prefers_later(earlier, later) else (earlier, later)
+    intent = other.intent if chosen.intent is _SCHEDULED else chosen.intent
+    releases = chosen.intent in _URGENT and not chosen.retained
+    if releases:
+        earlier.not_before_ms, earlier.retained, requested_at_ms = 0, False, chosen.requested_at_ms
+    elif earlier.not_before_ms or later.not_before_ms:
+        requested_at_ms = min(earlier.requested_at_ms, later.requested_at_ms)
+        earlier.not_before_ms = max(earlier.not_before_ms, later.not_before_ms)
+        earlier.retained = earlier.retained or later.retained
+    else:
+        requested_at_ms = chosen.requested_at_ms
+        earlier.retained = earlier.retained or later.retained
+    earlier.delivery = chosen.delivery or other.delivery
+    if chosen.scheduled_every_ms is not None or other.scheduled_every_ms is not None:
+        every_ms = chosen.scheduled_every_ms
+        earlier.scheduled_every_ms = other.scheduled_every_ms if every_ms is None else every_ms
+    if earlier.tasks or later.tasks:
+        earlier.tasks = _all_tasks(earlier.tasks, later.tasks)
+    if later.waiters:
+        earlier.waiters += later.waiters
+    _keep_reasons(earlier, later)
+    earlier.source, earlier.intent, earlier.reason = chosen.source, intent, chosen.reason
+    earlier.names_session = chosen.names_session
+    earlier.requested_at_ms = requested_at_ms
+    earlier.ready_at_ms = min(earlier.ready_at_ms, later.ready_at_ms)
+    earlier.attempt = max(earlier.attempt, later.attempt)
+    return earlier
 
 
-def _preferred(earlier: PendingWake, later: PendingWake) -> PendingWake:
-    if (earlier.intent is Intent.TASK) != (later.intent is Intent.TASK):
-        return earlier if earlier.intent is Intent.TASK else later
+def _prefers_later(earlier: PendingWake, later: PendingWake) -> bool:
+    if (earlier.intent is _TASK) != (later.intent is _TASK):
+        return later.intent is _TASK
     ahead = priority(later) - priority(earlier)
-    newer = later.requested_at_ms >= earlier.requested_at_ms
-    return later if ahead > 0 or (ahead == 0 and newer) else earlier
+    return ahead > 0 or (ahead == 0 and later.requested_at_ms >= earlier.requested_at_ms)
 
 
-def _all_reasons(earlier: PendingWake, later: PendingWake) -> tuple[tuple[str, ...], int]:
+def _keep_reasons(earlier: PendingWake, later: PendingWake) -> None:
     room = REASONS_MAX - len(earlier.reasons)
-    omitted = earlier.reasons_omitted + later.reasons_omitted + max(0, len(later.reasons) - room)
-    return (earlier.reasons + later.reasons[:room] if room > 0 else earlier.reasons), omitted
+    earlier.reasons_omitted += later.reasons_omitted + max(0, len(later.reasons) - room)
+    if room > 0:
+        earlier.reasons += later.reasons[:room]
 
 
 def _all_tasks(earlier: tuple[WakeTask, ...], later: tuple[WakeTask, ...]) -> tuple[WakeTask, ...]:
@@ -186,26 +197,25 @@ class LaneWakes:
 
     def offer(self, wake: PendingWake, blocked_until_ms: int = 0) -> bool:
         """Add a wake; returns whether it merged with one that was there."""
-        self.blocked_until_ms = max(self.blocked_until_ms, blocked_until_ms)
-        match wake.intent:
-            case Intent.TASK:
-                there, self.task = self.task, merge(self.task, wake) if self.task else wake
-            case Intent.SCHEDULED:
-                there, self.scheduled = (
-                    self.scheduled,
-                    merge(self.scheduled, wake) if self.scheduled else wake,
-                )
-            case Intent.EVENT | Intent.IMMEDIATE | Intent.MANUAL:
-                there, self.event = self.event, merge(self.event, wake) if self.event else wake
-            case _:
-                assert_never(wake.intent)
+        if blocked_until_ms > self.blocked_until_ms:
+            self.blocked_until_ms = blocked_until_ms
+        if wake.intent is _TASK:
+            there, self.task = self.task, merge(self.task, wake) if self.task else wake
+        elif wake.intent is _SCHEDULED:
+            there, self.scheduled = self.scheduled, merge(self.scheduled, wake) if self.scheduled else wake
+        else:
+            there, self.event = self.event, merge(self.event, wake) if self.event else wake
         return there is not None
 
     def earliest_ms(self) -> int | None:
         """When something can be taken; ``None`` with nothing pending."""
-        if not self:
-            return None
-        return max(self.blocked_until_ms, min(wake.due_at_ms for wake in self))
+        earliest_ms: int | None = None
+        for wake in (self.event, self.scheduled, self.task):
+            if wake is not None and (earliest_ms is None or wake.due_at_ms < earliest_ms):
+                earliest_ms = wake.due_at_ms
+        if earliest_ms is not None and earliest_ms < self.blocked_until_ms:
+            return self.blocked_until_ms
+        return earliest_ms
 
     def take(self, now_ms: int) -> list[PendingWake]:
         """Remove and return what is ready, as the turns it makes: at most a task turn and another."""

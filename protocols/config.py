@@ -37,6 +37,10 @@ def agent_id_of(value: str) -> str:
     return normalize_agent_id(value)
 
 
+def _optional_agent_id(value: str | None) -> str | None:
+    return None if value is None else agent_id_of(value)
+
+
 def _timeout_ms(value: Duration | None) -> int | None:
     return None if value is None else duration_ms(value)
 
@@ -101,19 +105,21 @@ class HostConfig:
         seed: Spreads the beats of the agents; the same seed gives the same phases.
         drain_grace_ms: How long leaving the host waits for work to end; given as ``drain_grace``.
         ledger_size: Decisions kept in memory.
+        folder: Where modules of handlers are sought first, and where commands run; for a file the folder it lies in.
     """
 
     agents: tuple[AgentConfig, ...] = ()
     defaults: AgentOptions = AgentOptions()
     main_key: str = "main"
     scope: Scope = Scope.PER_SENDER
-    default_agent: str | None = None
+    default_agent: str | None = field(default=None, converter=_optional_agent_id)
     turns_max: int = field(default=4, validator=_AT_LEAST_ONE)
     without_cadence: WithoutCadence = WithoutCadence.EVERY_WAKE
     ticks: Ticks = Ticks.OWN
     seed: str = "wakeward"
     drain_grace_ms: int = field(default=10, alias="drain_grace", converter=duration_ms)
     ledger_size: int = field(default=10_000, validator=_AT_LEAST_ONE)
+    folder: str | None = None
 
     def __attrs_post_init__(self) -> None:
         ids = [agent.id for agent in self.agents]

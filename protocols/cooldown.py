@@ -29,7 +29,7 @@ from .duration import Duration, duration_ms
 from .wake import Intent
 
 
-class DeferReason(enum.Enum):
+class DeferReason(enum.StrEnum):
     """Which guard held a wake back."""
 
     NOT_DUE = "not-due"

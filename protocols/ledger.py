@@ -10,7 +10,7 @@ from attrs import define
 from .wake import Intent, Source
 
 
-class DecisionKind(enum.Enum):
+class DecisionKind(enum.StrEnum):
     """What was decided."""
 
     EVENT = "event"

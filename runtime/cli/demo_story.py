@@ -134,14 +134,18 @@ class Story:
             self.witness.owners[f"exec:{job.id}"] = turn.agent_id
 
     async def _a_morning(self) -> None:
-        await self._announce("A person wakes each agent. Each starts children in the background and goes back to sleep.")
+        await self._announce(
+            "A person wakes each agent. Each starts children in the background and goes back to sleep."
+        )
         for name in AGENTS:
             self._wake(name, f"good morning, {name}")
             await trio.sleep(0.15)
         await trio.sleep(2.6)
 
     async def _a_cron_run(self) -> None:
-        await self._announce("research's nightly cron run has children too. It is over when they end: research itself is told.")
+        await self._announce(
+            "research's nightly cron run has children too. It is over when they end: research itself is told."
+        )
         for command in _NIGHTLY:
             job = await self.host.exec(CRON_RUN, command, background=True)
             self.witness.owners[f"exec:{job.id}"] = owner_of(CRON_RUN)
@@ -153,14 +157,18 @@ class Story:
         await trio.sleep(1.3)
 
     async def _a_flood(self) -> None:
-        await self._announce("Alerts for ops, urgent ones. Some wake it at once, then the flood guard holds the rest together.")
+        await self._announce(
+            "Alerts for ops, urgent ones. Some wake it at once, then the flood guard holds the rest together."
+        )
         for number, alert in enumerate(_ALERTS):
             await self._notify("ops", alert, f"alert:{number}")
             await trio.sleep(0.3)
         await trio.sleep(0.5)
 
     async def _trouble(self) -> None:
-        await self._announce("An agent nobody knows is refused. A turn that fails is tried again, and its event is kept.")
+        await self._announce(
+            "An agent nobody knows is refused. A turn that fails is tried again, and its event is kept."
+        )
         self.witness.owners["mail:1"] = "ghost"
         await self.host.notify("agent:ghost:main", "boo", source="hook", intent="immediate", context_key="mail:1")
         await self._notify("research", "the editor asks for a summary", "mail:2")
@@ -175,9 +183,7 @@ class Story:
 
     async def _notify(self, name: str, text: str, context_key: str) -> None:
         self.witness.owners[context_key] = name
-        await self.host.notify(
-            f"agent:{name}:main", text, source="hook", intent="immediate", context_key=context_key
-        )
+        await self.host.notify(f"agent:{name}:main", text, source="hook", intent="immediate", context_key=context_key)
 
 
 Work = Callable[[Story, Turn], Awaitable[Outcome]]

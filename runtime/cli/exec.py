@@ -1,3 +1,175 @@
+"""``wakeward exec --agent ID -- CMD...``: one command for one agent, and what its exit wakes."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import signal
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any, BinaryIO, Final, final
+
 import click
-@click.command("exec")
-def exec_command(): ...
+import trio
+from attrs import Factory, define, field
+
+from ...protocols.config import HostConfig, agent_id_of
+from ...protocols.exec import Exit
+from ...protocols.exec_notice import exit_label
+from ...protocols.ledger import Decision, DecisionKind
+from ...protocols.session_route import main_session_key
+from ...protocols.turn import Ran
+from ...protocols.wake import Source
+from ..config_file import load_config
+from ..host import Host, open_host
+from ..jobs import JobHandle
+from ..spec import AgentSpec
+from ..turn import Turn
+from .narration import Narrator, show_wait
+
+_TAIL_INTERVAL: Final = 0.05
+_NOT_FOUND: Final = 127
+_SIGNALLED: Final = 128
+
+
+@click.command("exec", context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False})
+@click.option("--agent", "agent_id", required=True, metavar="ID", help="Whose command it is.")
+@click.option(
+    "--config",
+    "file",
+    type=click.Path(path_type=Path),
+    help="A configuration file that has the agent: its handler takes the turn. Without it, a stand-in does.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print one object with exit, output, notice and turn.")
+@click.argument("command", nargs=-1, required=True, type=click.UNPROCESSED)
+def exec_command(agent_id: str, file: Path | None, command: tuple[str, ...], *, as_json: bool) -> int:
+    """Run CMD in the background for an agent's main session, in a host of its own.
+
+    Its output goes to standard output; the notice that its exit became, and the turn that woke, to standard error. The exit status
+    is the command's own: 128 and the number for a signal, 127 where it could not be started.
+    """
+    agent_id = agent_id_of(agent_id)
+    config = HostConfig() if file is None else load_config(file)
+    told = trio.run(_exec, config, agent_id, command, None if as_json else sys.stdout.buffer)
+    if as_json:
+        print(json.dumps(told.as_json(), ensure_ascii=False))
+    else:
+        told.say()
+    return _status(told.exit)
+
+
+def _status(ended: Exit) -> int:
+    if ended.exit_signal is not None:
+        return _SIGNALLED + getattr(signal, ended.exit_signal, 0)
+    return _NOT_FOUND if ended.exit_code is None else ended.exit_code
+
+
+async def _exec(config: HostConfig, agent_id: str, command: tuple[str, ...], output: BinaryIO | None) -> _Told:
+    async with open_host(config) as host:
+        _only(host, agent_id)
+        told = _Told(agent_id, command)
+        with host.ledger.watch(told.note), tempfile.TemporaryDirectory() as folder:
+            spill = Path(folder) / "output"
+            job = await host.exec(
+                main_session_key(agent_id, config.main_key),
+                command,
+                background=True,
+                notify_on_empty_success=True,
+                silence_notice=None,
+                spill=spill,
+            )
+            await _tail(job, spill, output)
+            await told.turn_ended.wait()
+        assert job.exit is not None, job.state
+        told.exit, told.output = job.exit, job.text()
+        return told
+
+
+def _only(host: Host, agent_id: str) -> None:
+    """Leave nobody in the host but the agent, so that no other one beats meanwhile."""
+    if not host.agents:
+        host.add_agent(AgentSpec(agent_id, _stand_in))
+    elif agent_id not in host.agents:
+        raise click.BadParameter(f"{agent_id!r} is none of {', '.join(host.agents)}", param_hint="--agent")
+    for other in set(host.agents) - {agent_id}:
+        host.remove_agent(other)
+
+
+async def _stand_in(turn: Turn) -> Ran:
+    del turn
+    await trio.lowlevel.checkpoint()
+    return Ran()
+
+
+async def _tail(job: JobHandle, spill: Path, output: BinaryIO | None) -> None:
+    """Copy the command's output as it comes, until it has ended.
+
+    The handle is not polled for it: whoever polls is shown the exit, and what has been shown wakes nobody.
+    """
+    position = 0
+    while True:
+        ended = job.exit is not None  # before the last look
+        if output is not None and spill.exists():
+            with spill.open("rb") as file:
+                file.seek(position)
+                shutil.copyfileobj(file, output)
+                position = file.tell()
+            output.flush()
+        if ended:
+            return
+        await trio.sleep(_TAIL_INTERVAL)
+
+
+_ENDS: Final = (DecisionKind.RAN, DecisionKind.FAILED, DecisionKind.SKIPPED, DecisionKind.REFUSED)
+
+
+@final
+@define(eq=False)
+class _Told:
+    """What became of the command."""
+
+    agent_id: str
+    command: tuple[str, ...]
+    exit: Exit = field(init=False)
+    output: str = ""
+    decisions: list[Decision] = Factory(list[Decision])
+    turn_ended: trio.Event = Factory(trio.Event)
+
+    def note(self, decision: Decision) -> None:
+        """Watch the host's ledger."""
+        if decision.source is Source.EXEC_EVENT:
+            self.decisions.append(decision)
+            is_busy = decision.kind is DecisionKind.DEFERRED and self._last(DecisionKind.STARTED) is not None
+            if is_busy or decision.kind in _ENDS:
+                self.turn_ended.set()
+
+    def say(self) -> None:
+        """For people, on standard error."""
+        ended = self.exit
+        how = ended.detail or exit_label(ended.exit_code, ended.exit_signal)
+        print(f"exit     {how}, after {show_wait(ended.duration_ms)}", file=sys.stderr)
+        narrator = Narrator(lambda at_ms: show_wait(at_ms - self.decisions[0].at_ms))
+        for line in filter(None, map(narrator.line, self.decisions)):
+            print(f"{line.what:<8} {line.who}: {line.why}", file=sys.stderr)
+
+    def as_json(self) -> dict[str, Any]:
+        """For programs."""
+        notice, turn = self._last(DecisionKind.EVENT), self._last(*_ENDS, DecisionKind.DEFERRED)
+        return {
+            "agent": self.agent_id,
+            "command": list(self.command),
+            "exit": {
+                "reason": self.exit.reason.value,
+                "code": self.exit.exit_code,
+                "signal": self.exit.exit_signal,
+                "duration_ms": self.exit.duration_ms,
+                "detail": self.exit.detail,
+            },
+            "output": self.output,
+            "notice": notice and {"session_key": notice.session_key, "text": notice.text},
+            "turn": turn and {"session_key": turn.session_key, "source": turn.source, "outcome": turn.kind.value},
+        }
+
+    def _last(self, *kinds: DecisionKind) -> Decision | None:
+        return next((each for each in reversed(self.decisions) if each.kind in kinds), None)

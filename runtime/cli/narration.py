@@ -115,7 +115,11 @@ class Narrator:
                 turn = f"#{decision.turn_id}: " if decision.turn_id is not None else ""
                 return "skipped", f"{turn}{decision.source}, {decision.reason}", Tone.QUIET
             case DecisionKind.FAILED:
-                return "failed", f"#{decision.turn_id} after {self._took(decision)}: {_short(decision.reason)}", Tone.BAD
+                return (
+                    "failed",
+                    f"#{decision.turn_id} after {self._took(decision)}: {_short(decision.reason)}",
+                    Tone.BAD,
+                )
             case DecisionKind.PARKED:
                 return "parked", f"{_short(decision.reason)}; its events stay for the next wake", Tone.BAD
             case DecisionKind.STUCK:

@@ -24,7 +24,7 @@ from attrs import define, field
 
 from .deadletters import DeadReason
 from .errors import AskCycleError, AskFailedError, AskRefusedError, AskTimeoutError
-from .mailbox import new_queue, put
+from .mailbox import new_queue, put, waiting
 from .sender import OUTSIDE, Sender
 from .timers import Alarm
 
@@ -168,9 +168,9 @@ def fail_taken(callee: Cell, detail: str, error: BaseException | None) -> None:
     """The asked actor forgot what it had taken; what still waits in its mailbox it will come to."""
     if callee.book is None or not callee.book.asks:
         return
-    waiting = {sender for _, sender in (*(callee.queue or ()), *(callee.control or ()))}
+    in_mailbox = {sender for _, sender in (*waiting(callee.queue), *(callee.control or ()))}
     for ask in list(callee.book.asks):
-        if ask not in waiting and ask not in callee.book.parked:
+        if ask not in in_mailbox and ask not in callee.book.parked:
             ask.lost(detail, error)
 
 

@@ -89,8 +89,9 @@ class Cell(Sender):
     """One actor, by its address.
 
     Attributes:
-        room: How many messages the fast path of ``tell`` may let wait. Above 0 only while messages are taken and the
-            overflow policy has no say; with 0 every message takes the long way through :meth:`offer`.
+        room: How long the fast path of ``tell`` may let the lane become, two places per message. Above 0 only while
+            messages are taken and the overflow policy has no say; with 0 every message takes the long way through
+            :meth:`offer`.
         ticks: How many of the waiting messages are ticks of timers, which do not count for the capacity.
     """
 
@@ -125,7 +126,7 @@ class Cell(Sender):
     def offer(self, message: Any, sender: Sender) -> Receipt:
         """Take a message into the user lane, or say why not. What ``tell`` does when nothing waits, or too much."""
         if self.queue is None and self.room:  # the common case: it takes messages, and is idle
-            self.queue = deque(((message, sender),))
+            self.queue = deque((message, sender))
             if not self.scheduled:
                 self.kernel.schedule(self)
             return ACCEPTED
@@ -164,7 +165,7 @@ class Cell(Sender):
         """Take the tick of a timer into the user lane."""
         if self.queue is None:
             self.queue = new_queue(self.spec.mailbox)
-        self.queue.append((message, timer))
+        self.queue.extend((message, timer))
         self.ticks += 1
         if not self.scheduled:
             self.kernel.schedule(self)

@@ -26,7 +26,6 @@ from . import ask, lifecycle, supervision, turn
 from .cell import Cell, Closing, State
 from .deadletters import DeadReason
 from .incarnation import Incarnation
-from .mailbox import Entry
 from .sender import OUTSIDE, Sender
 
 if TYPE_CHECKING:
@@ -41,7 +40,7 @@ SLICE_S: Final = 0.005
 """After so many steps, or so long on the real clock, Trio's other tasks get a turn."""
 
 _ACTIVE, _STOPPED, _BACKOFF = State.ACTIVE, State.STOPPED, State.BACKOFF  # cheaper to look up than enum members
-_NOTHING: Final = deque[Entry]()
+_NOTHING: Final = deque[Any]()
 
 
 @trio.lowlevel.enable_ki_protection
@@ -118,7 +117,8 @@ def _work(cell: Cell, life: Incarnation, receive: Callable[[Any], object]) -> bo
                 message, sender = cell.control.popleft()
                 control = True
             elif queue:
-                message, sender = queue.popleft()
+                message = queue.popleft()
+                sender = queue.popleft()
                 control = False
             else:
                 break

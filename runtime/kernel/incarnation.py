@@ -61,7 +61,7 @@ class Incarnation:
             return Receipt(Refusal.UNKNOWN, f"{to}: no such actor, and no such kind among {kernel.kind_names()}")
         queue = cell.queue
         if queue is not None and len(queue) < cell.room:
-            queue.append((message, self.cell))
+            queue.extend((message, self.cell))
             return ACCEPTED
         return cell.offer(message, self.cell)
 

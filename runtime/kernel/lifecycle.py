@@ -10,6 +10,7 @@ from . import ask, watch
 from .cell import Cell, Closing, State
 from .deadletters import DeadReason
 from .incarnation import Incarnation
+from .mailbox import waiting
 from .observer import Edge
 
 if TYPE_CHECKING:
@@ -179,13 +180,14 @@ def _nap(life: Incarnation, after_ms: int) -> None:
 
 
 def _abandon(cell: Cell, reason: DeadReason) -> None:
+    left = [*(cell.control or ()), *waiting(cell.queue)]
     for lane in (cell.control, cell.queue):
-        for message, sender in list(lane or ()):
-            if not sender.exempt:
-                cell.kernel.bury(cell, message, sender, reason)
         if lane is not None:
             lane.clear()
     cell.ticks = 0
+    for message, sender in left:
+        if not sender.exempt:
+            cell.kernel.bury(cell, message, sender, reason)
 
 
 def _left_behind(cause: Cause) -> DeadReason:

@@ -44,7 +44,7 @@ class ActorRef(Generic[M_contra]):
             if cell.room:
                 return cell.offer(message, cell.kernel.current)
         elif len(queue) < cell.room:
-            queue.append((message, cell.kernel.current))
+            queue.extend((message, cell.kernel.current))
             return ACCEPTED
         return cell.offer(message, cell.kernel.sender())
 

@@ -60,10 +60,10 @@ class MailboxSpec:
 
     @property
     def room(self) -> int:
-        """How many messages the fast path may take unasked. Merging always takes the slow path."""
+        """How long the lane may become on the fast path: two places per message. Merging always takes the slow path."""
         if isinstance(self.overflow, Merge):
             return 0
-        return 1 if self.overflow is Overflow.LATEST else self.capacity
+        return 2 if self.overflow is Overflow.LATEST else 2 * self.capacity
 
 
 def _room(spec: ActorSpec) -> int:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final, final
 from attrs import frozen
 
 from .cell import Cell
+from .mailbox import waiting_count
 
 if TYPE_CHECKING:
     from .kernel import Kernel
@@ -68,7 +69,7 @@ def actor_statistics(cell: Cell) -> ActorStatistics:
     return ActorStatistics(
         address=cell.address,
         state=cell.state.value if cell.closing is None else f"{cell.state.value}, closing",
-        waiting=len(cell.queue or ()) + len(book.parked if book else ()),
+        waiting=waiting_count(cell.queue) + len(book.parked if book else ()),
         waiting_control=len(cell.control or ()),
         handled=cell.handled,
         crashes=book.crashes if book else 0,
@@ -88,7 +89,7 @@ def system_statistics(kernel: Kernel) -> SystemStatistics:
         turns=len(kernel.turns),
         timers=kernel.timers.armed_count,
         asks=len(kernel.asks.outstanding),
-        waiting=sum(len(cell.queue or ()) + len(cell.control or ()) for cell in kernel.cells.values()),
+        waiting=sum(waiting_count(cell.queue) + len(cell.control or ()) for cell in kernel.cells.values()),
         handled=kernel.handled,
         merged=kernel.merged,
         crashes=kernel.crashes,
@@ -118,8 +119,8 @@ def dump(kernel: Kernel) -> str:
             for turn in kernel.turns.values()
         ],
     )
-    busiest = sorted((c for c in kernel.cells.values() if c.queue), key=lambda c: -len(c.queue or ()))
-    lines += _section("mailboxes, longest first", [f"{c.address}: {len(c.queue or ())} waiting" for c in busiest])
+    busiest = sorted((c for c in kernel.cells.values() if c.queue), key=lambda c: -waiting_count(c.queue))
+    lines += _section("mailboxes, longest first", [f"{c.address}: {waiting_count(c.queue)} waiting" for c in busiest])
     lines += _section(
         "backing off",
         [f"{c.address}: until {c.book.comeback.at_ms} ms" for c in kernel.backoffs if c.book and c.book.comeback],

@@ -171,7 +171,7 @@ def _try_again(cell: Cell, entry: tuple[Any, Sender], *, control: bool) -> bool:
     else:
         if cell.queue is None:
             cell.queue = new_queue(cell.spec.mailbox)
-        cell.queue.appendleft(entry)
+        cell.queue.extendleft((entry[1], entry[0]))
     return True
 
 

@@ -152,7 +152,7 @@ class Child:
         returncode = spawned.popen.poll()
         result = self._exit(ordered, returncode)
         if returncode is None:
-            self._problems.append(f"process {spawned.popen.pid} is still there after SIGKILL")
+            self._problems.append(f"left after SIGKILL: the process itself, {spawned.popen.pid}")
             spawned.popen.returncode = -signal.SIGKILL
         else:
             self._tree.root_reaped()
@@ -228,7 +228,7 @@ class Child:
             members = await self._kill_all()
         if members:
             pids = ", ".join(str(proc.pid) for proc in members[:_SHOWN_PIDS_MAX])
-            self._problems.append(f"{len(members)} processes of its tree are still there after SIGKILL: {pids}")
+            self._problems.append(f"left after SIGKILL: {len(members)} of its tree, with the process ids {pids}")
             self._host.orphans.leave(self._tree)
             return
         if self._tree.seen:

@@ -9,7 +9,10 @@ from support.world import World
 from wakeward.protocols.backoff import Backoff
 from wakeward.protocols.cooldown import CooldownPolicy
 from wakeward.protocols.event_queue import Accepted, Duplicate, Full, Overflow
+from wakeward.protocols.exec import NoticeSeen
+from wakeward.protocols.heartbeat import phase_ms
 from wakeward.protocols.ledger import DecisionKind
+from wakeward.protocols.session_route import Routing
 from wakeward.protocols.settings import AgentSettings, Cadence, QueuePolicy, RetryPolicy
 from wakeward.protocols.turn import BUSY_REASONS, Failed, Outcome, Ran, Skipped
 from wakeward.protocols.wake import Intent
@@ -81,7 +84,7 @@ def test_B1_a_key_without_an_owner_is_refused_with_its_reason(key: str) -> None:
 
 def test_B1_a_key_without_an_owner_goes_to_the_agent_the_configuration_names() -> None:
     world = world_of("ops", "dev")
-    world.directory.unowned = "dev"
+    world.directory.configure(Routing(), "dev")
     world.notify("global", "done")
     assert [(turn.agent_id, turn.session_key) for turn in world.started] == [("dev", "agent:dev:global")]
 
@@ -371,3 +374,143 @@ def test_the_flood_guard_holds_all_but_manual_wakes_and_is_reported_once_per_epi
     assert len(world.kinds(DecisionKind.FLOOD)) == 1
     world.wake(OPS, "manual", "manual", coalesce_ms=0)
     assert len(world.started) == 6
+
+
+def test_an_agent_takes_a_bounded_number_of_turns_at_once() -> None:
+    world = world_of(turns_max=2, cooldown=FREE)
+    for n in range(5):
+        world.wake(f"agent:ops:s{n}", coalesce_ms=0)
+    assert [turn.session_key for turn in world.started] == ["agent:ops:s0", "agent:ops:s1"]
+    while world.active:
+        world.end()
+        assert len(world.active) <= 2
+    assert [turn.session_key for turn in world.started] == [f"agent:ops:s{n}" for n in range(5)]
+    assert world.outstanding == 0
+
+
+def test_a_hung_turn_is_ended_and_cannot_starve_the_rest() -> None:
+    world = world_of("ops", "a", "b", "c", "d", turn_timeout_ms=60_000, retry=RetryPolicy(attempts_max=1))
+    for agent_id in ("ops", "a", "b", "c", "d"):
+        world.wake(f"agent:{agent_id}:main", coalesce_ms=0)
+    assert len(world.started) == 4
+    world.advance(60_000)
+    assert len(world.started) == 5
+    failed = world.kinds(DecisionKind.FAILED)
+    assert {decision.reason for decision in failed} == {"timed out after 1m"}
+
+
+def test_a_handler_that_ignores_its_cancellation_blocks_its_own_session_only() -> None:
+    world = world_of("ops", turn_timeout_ms=60_000, turns_max=1, cooldown=FREE)
+    world.on_interrupt = lambda turn_id, outcome: None
+    settled: list[object] = []
+    world.wake(OPS, coalesce_ms=0, settle=settled.append)
+    world.wake("agent:ops:other", coalesce_ms=0)
+    world.advance(64_999)
+    assert [turn.session_key for turn in world.started] == [OPS]
+    world.advance(1)
+    assert [turn.session_key for turn in world.started] == [OPS, "agent:ops:other"]
+    assert len(world.kinds(DecisionKind.STUCK)) == 1
+    assert settled == [Failed("timed out, and the handler ignores its cancellation")]
+    world.wake(OPS, coalesce_ms=0)
+    world.end(turn_id=2)
+    assert len(world.started) == 2, "single flight, while the stuck turn is still there"
+    world.end(Failed("timed out"), turn_id=1)
+    assert [turn.session_key for turn in world.started][2:] == [OPS]
+
+
+def test_a_turn_that_ends_in_time_is_not_interrupted() -> None:
+    world = world_of(turn_timeout_ms=60_000)
+    interrupted: list[int] = []
+    world.on_interrupt = lambda turn_id, _outcome: interrupted.append(turn_id)
+    world.wake(OPS, coalesce_ms=0)
+    world.advance(59_999)
+    world.end()
+    world.wake(OPS, coalesce_ms=0)
+    world.advance(59_999)
+    assert interrupted == []
+
+
+def test_F2_an_exit_that_was_seen_is_not_announced_again() -> None:
+    world = world_of()
+    world.notify(OPS, "one")
+    world.end()
+    world.notify(OPS, "Exec completed (a)", context_key="exec:a")
+    world.tell("router", NoticeSeen(OPS, "exec:a"))
+    world.settle()
+    world.advance(60_000)
+    assert len(world.started) == 1
+    counts = world.states["ops"].counts
+    assert (counts.events_accepted, counts.events_presented) == (2, 2)
+    assert world.outstanding == 0
+
+
+def test_F2_taking_one_exit_back_leaves_the_others_their_wake() -> None:
+    world = world_of()
+    world.notify(OPS, "one")
+    world.end()
+    for job in "ab":
+        world.notify(OPS, f"Exec completed ({job})", context_key=f"exec:{job}")
+    world.tell("router", NoticeSeen(OPS, "exec:a"))
+    world.settle()
+    world.advance(60_000)
+    assert texts(world) == ["Exec completed (b)"]
+
+
+def test_B5_a_targeted_wake_of_the_next_beat_does_not_strand_its_event() -> None:
+    world = world_of(interval_ms=1_800_000, cadence=Cadence(1_800_000, phase_ms=60_000))
+    world.notify("agent:ops:telegram:direct:7", "news", source="hook", intent="event")
+    assert texts(world) == ["news"]
+
+
+def test_C7_beats_are_spread() -> None:
+    phases = {phase_ms("seed", f"agent-{n}", 1_800_000) for n in range(50)}
+    assert len(phases) > 45
+
+
+def test_M1_an_interval_of_a_month_neither_spins_nor_overflows() -> None:
+    month_ms = 30 * 86_400_000
+    world = world_of(interval_ms=month_ms, cadence=Cadence(month_ms, phase_ms=5))
+    world.on_start = lambda request: world.at(world.now_ms + 10, lambda: world.end(turn_id=request.turn_id))
+    world.advance(3 * month_ms)
+    assert [turn.started_at_ms for turn in world.started] == [5, month_ms + 5, 2 * month_ms + 5]
+
+
+def test_M4_a_span_that_was_missed_makes_one_beat_not_many() -> None:
+    world = world_of(interval_ms=60_000, cadence=Cadence(60_000))
+    world.on_start = lambda request: world.at(world.now_ms, lambda: world.end(turn_id=request.turn_id))
+    world.advance(60_000)
+    world.now_ms += 1_200_000
+    world.advance(0)
+    assert len(world.started) == 2
+    world.advance(60_000)
+    assert len(world.started) == 3
+
+
+def test_N1_every_decision_has_a_record_with_its_reason_and_its_instant() -> None:
+    world = world_of()
+    world.notify(OPS, "one", reason="deploy")
+    world.end()
+    world.notify(OPS, "two", reason="deploy")
+    seen = [(d.kind.value, d.reason, d.until_ms) for d in world.decisions]
+    assert seen == [
+        ("event", "deploy", None),
+        ("accepted", "deploy", None),
+        ("started", "deploy", None),
+        ("ran", "deploy", None),
+        ("event", "deploy", None),
+        ("accepted", "deploy", None),
+        ("deferred", "min-spacing", 30_000),
+    ]
+
+
+def test_spacing_only_spares_a_completion_the_wait_for_the_beat() -> None:
+    starts: dict[bool, list[int]] = {}
+    for waits in (True, False):
+        world = world_of(interval_ms=1_800_000, cooldown=CooldownPolicy(events_wait_for_due=waits))
+        world.on_start = lambda request, w=world: w.at(w.now_ms, lambda: w.end(turn_id=request.turn_id))
+        world.notify(OPS, "one")
+        world.advance(31_000)
+        world.notify(OPS, "two")
+        world.advance(1_800_000)
+        starts[waits] = [turn.started_at_ms for turn in world.started]
+    assert starts == {True: [0, 1_800_000], False: [0, 31_000]}

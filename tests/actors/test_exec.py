@@ -138,6 +138,22 @@ def test_a_notice_that_the_router_refuses_is_offered_again(stage: Stage) -> None
     assert stage.take() == []
 
 
+def test_a_supervisor_takes_up_what_the_one_before_it_has_left(stage: Stage) -> None:
+    stage.context.answer = lambda _to, _message: Receipt(Refusal.FULL)
+    ended = stage.start()
+    stage.exit(ended)
+    slow = stage.start(ExecSpec("x", timeout_ms=5_000, no_output_timeout_ms=9_000))
+    stage.context.advance(900)
+    for key in tuple(stage.context.timers):
+        stage.context.cancel_timer(key)
+    stage.context.answer = lambda _to, _message: Receipt()
+    stage.context.behaviour = ExecSupervisor(stage.context, stage.processes, stage.registry)
+    stage.context.advance(NOTICE_RETRY_MS)
+    assert [notice.context_key for notice in stage.take()] == [f"exec:{ended.id}"]
+    assert {stage.context.timers[name, slow.id] for name in ("timeout", "silence")} == {5_000, 9_000}
+    assert "sweep" in stage.context.timers
+
+
 class TestSeenOrAnnounced:
     def test_an_exit_is_held_while_somebody_waits_for_it(self, stage: Stage) -> None:
         job = stage.start()

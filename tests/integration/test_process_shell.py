@@ -223,8 +223,8 @@ async def test_a_full_disk_harms_the_spill_and_not_the_result() -> None:
             assert ended.cleanup_failure == "output file: No space left on device"
 
 
-async def test_a_thousand_exits_at_once_are_a_thousand_notices() -> None:
-    count = 200
+@pytest.mark.parametrize("count", [200, pytest.param(1_000, marks=pytest.mark.slow)])
+async def test_many_exits_at_once_are_as_many_notices(count: int) -> None:
     with trio.fail_after(60):
         async with open_exec_stage() as stage:
             handles = [stage.jobs.start(ExecSpec(["echo", str(index)]), MAIN) for index in range(count)]

@@ -12,6 +12,7 @@ import pytest
 import trio
 from support.exec_stage import MAIN, ExecStage, live_with, open_exec_stage, wait_until
 from wakeward.protocols.exec import ExecSpec, ExitReason
+from wakeward.runtime.process import child, tree
 from wakeward.runtime.process.cgroup import find_cgroup_parent
 from wakeward.runtime.process.procfs import Proc, all_procs, read_proc, send_signal
 
@@ -102,6 +103,26 @@ async def test_a_second_kill_shortens_the_grace(marker: str) -> None:
             await trio.sleep(0.05)
             handle.kill(grace_ms=0)
             assert (await handle.wait_exit()).exit_signal == "SIGKILL"
+
+
+async def test_what_cannot_be_ended_makes_the_cleanup_uncertain_and_never_replaces_the_exit(
+    marker: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def send_nothing(_proc: Proc, _number: signal.Signals) -> None: ...
+
+    monkeypatch.setattr(tree, "send_signal", send_nothing)
+    monkeypatch.setattr(child, "KILL_PATIENCE", 0.1)
+    with trio.fail_after(10):
+        async with open_exec_stage(use_cgroup=False) as stage:
+            handle = stage.jobs.start(ExecSpec(["bash", "-c", f"(setsid sleep {marker} &) ; echo hi; exit 3"]), MAIN)
+            await wait_until(lambda: handle.exit)
+            (left,) = live_with(marker)
+            assert handle.exit is not None
+            assert (handle.exit.exit_code, handle.text()) == (3, "hi\n")
+            assert handle.exit.cleanup_failure == f"left after SIGKILL: 1 of its tree, with the process ids {left}"
+            (notice,) = stage.told
+            assert notice.text.endswith("code 3) :: hi")
+            os.kill(left, signal.SIGKILL)
 
 
 async def test_a_grandchild_that_holds_stdout_does_not_hold_up_the_exit(marker: str, *, use_cgroup: bool) -> None:

@@ -8,6 +8,7 @@ import pytest
 import trio
 from trio.testing import MockClock
 from wakeward import (
+    AgentOptions,
     AgentSpec,
     CooldownPolicy,
     DecisionKind,
@@ -287,3 +288,74 @@ async def test_an_interrupted_turn_keeps_its_events(autojump_clock: MockClock) -
         await host.notify(OPS, "one", source="hook")
         await host.wait_idle()
     assert ops.texts == [["one"], ["one"]]
+
+
+async def test_a_broadcast_is_one_wake_for_each_enrolled_agent_and_names_each_outcome(autojump_clock: MockClock) -> None:
+    ops, dev, off = Recorder(Ran("ops")), Recorder(Failed("dev", transient=False)), Recorder()
+    async with open_host(clock=Clock.start(0)) as host:
+        await add(host, ops, heartbeat=Heartbeat("1h"))
+        await add(host, dev, "dev", heartbeat=Heartbeat("1h"), cooldown=CooldownPolicy())
+        await add(host, off, "off")
+        first = await host.broadcast(source="hook", intent="immediate")
+        assert first == {"ops": Ran("ops"), "dev": Failed("dev", transient=False)}
+        second = await host.broadcast(source="cron", intent="event", until_deferred=True)
+        assert second == {"ops": Ran(), "dev": Skipped("not-due", 30_250)}
+    assert off.turns == []
+
+
+async def test_set_heartbeats_holds_wakes_and_drops_none(autojump_clock: MockClock) -> None:
+    ops, late = Recorder(), Recorder()
+    async with open_host() as host:
+        await add(host, ops)
+        host.set_heartbeats(enabled=False)
+        await add(host, late, "late")
+        assert host.wake(OPS, source="manual", intent="manual")
+        assert await host.notify("agent:late:main", "one", source="hook")
+        await trio.sleep(3_600)
+        assert (ops.turns, late.turns) == ([], [])
+        host.set_heartbeats(enabled=True)
+        await host.wait_idle()
+    assert (len(ops.turns), late.texts) == (1, [["one"]])
+
+
+async def test_reconfiguring_changes_what_is_not_said_of_an_agent(autojump_clock: MockClock) -> None:
+    ops = Recorder()
+    async with open_host(clock=Clock.start(0)) as host:
+        host.add_agent(AgentSpec("ops", ops))
+        await host.notify(OPS, "one", source="hook")
+        await trio.sleep(1)
+        host.reconfigure(HostConfig(defaults=AgentOptions(cooldown=NO_GUARDS), default_agent="ops"))
+        await host.notify("global", "two", source="hook")
+        await trio.sleep(1)
+    assert ops.texts == [["one"], ["two"]]
+
+
+async def test_M2_reconfiguring_every_ten_milliseconds_fires_nothing_twice(autojump_clock: MockClock) -> None:
+    ops = Recorder(takes=5)
+    async with open_host(HostConfig(seed="x"), clock=Clock.start(0)) as host:
+        host.add_agent(AgentSpec("ops", ops, heartbeat=Heartbeat("1m")))
+        for _ in range(1_000):
+            await trio.sleep(0.01)
+            host.reconfigure(HostConfig(seed="x"))
+        await trio.sleep(600)
+    starts = [turn.started_at_ms for turn in ops.turns]
+    assert {later - earlier for earlier, later in zip(starts, starts[1:], strict=False)} == {60_000}
+    assert len(starts) == 10
+
+
+async def test_a_handler_that_swallows_its_cancellation_does_not_hold_up_the_others(autojump_clock: MockClock) -> None:
+    release = trio.Event()
+
+    async def deaf(_turn: Turn) -> None:
+        with trio.CancelScope(shield=True):
+            await release.wait()
+
+    ops = Recorder()
+    async with open_host(HostConfig(turns_max=1), clock=Clock.start(0)) as host:
+        await add(host, deaf, "deaf", turn_timeout="1s", retry=RetryPolicy(attempts_max=1))
+        await add(host, ops)
+        host.wake("agent:deaf:main", source="hook", intent="immediate", coalesce_ms=0)
+        assert await host.wake_and_wait(OPS, source="manual", intent="manual") == Ran()
+        assert host.system.clock.now_ms() == 6_000
+        release.set()
+        await host.wait_idle()

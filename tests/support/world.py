@@ -121,7 +121,7 @@ class World:
         state = AgentState(settings, CooldownClock(settings.interval_ms, self.now_ms))
         ports = AgentPorts(self, self, lambda: 0.5, self._count)
         self.states[settings.agent_id] = state
-        self.directory.addresses[settings.agent_id] = address
+        self.directory.enter(settings.agent_id, address)
         self._actors[address] = Agent(WorldContext(self, address), state, ports)
         return state
 
@@ -175,7 +175,7 @@ class World:
         end_ms = self.now_ms + by_ms
         while self._timers and self._timers[0][0] <= end_ms:
             at_ms, _, action = heapq.heappop(self._timers)
-            self.now_ms = at_ms
+            self.now_ms = max(self.now_ms, at_ms)
             action()
             self.settle()
         self.now_ms = end_ms
