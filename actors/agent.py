@@ -45,7 +45,6 @@ STUCK_AFTER_MS: Final = 5_000
 """How long a turn that was told to end may take about it, before its session is given up and its slot freed."""
 _ACCEPTED: Final = DecisionKind.ACCEPTED
 _COALESCED: Final = DecisionKind.COALESCED
-_URGENT: Final = (Intent.IMMEDIATE, Intent.MANUAL)
 _RETAINED_INTENTS: Final = frozenset({Intent.TASK, Intent.EVENT, Intent.IMMEDIATE})
 
 
@@ -215,15 +214,15 @@ class Agent:
         counts = self._state.counts
         counts.wakes += 1
         lane.parked = False
-        pending = pending_wake(wake, self._now_ms)
-        if lane.wakes.offer(pending):
-            counts.coalesced += 1
-            self._record(_COALESCED, lane, wake, wake.reason)
-            if lane.armed_ms is not None and lane.armed_ms <= pending.ready_at_ms and wake.intent not in _URGENT:
-                return  # it waits with the others, for an instant that is known already
-        else:
+        pending = lane.wakes.absorb(wake, self._now_ms)
+        if pending is None and not lane.wakes.offer(pending_wake(wake, self._now_ms)):
             self._record(_ACCEPTED, lane, wake, wake.reason)
-        self._advance(lane)
+            self._advance(lane)
+            return
+        counts.coalesced += 1
+        self._record(_COALESCED, lane, wake, wake.reason)
+        if pending is None or lane.armed_ms is None or pending.ready_at_ms < lane.armed_ms:
+            self._advance(lane)
 
     def _enqueue(self, lane: Lane, notice: Notice) -> Enqueued:
         policy = self._state.settings.queue

@@ -197,16 +197,13 @@ async def _autogen(asks: int, tells: int) -> float:
     handled = 0
 
     class Echo(core.BaseAgent):
-        def __init__(self) -> None:
-            super().__init__("echo")
-
-        async def on_message_impl(self, message: Any, ctx: Any) -> Any:
+        async def on_message_impl(self, message: Any, ctx: Any) -> Any:  # noqa: ARG002  its signature
             nonlocal handled
             handled += 1
             return message
 
     runtime = core.SingleThreadedAgentRuntime()
-    await Echo.register(runtime, "echo", Echo)
+    await Echo.register(runtime, "echo", lambda: Echo("echo"))
     await runtime.add_subscription(core.TypeSubscription("topic", "echo"))
     runtime.start()
     start = time.perf_counter()

@@ -28,6 +28,7 @@ _TASK: Final = Intent.TASK
 _URGENT: Final = (Intent.IMMEDIATE, Intent.MANUAL)
 _RETRY: Final = Source.RETRY
 _INTERVAL: Final = Source.INTERVAL
+_TELLING_REASONS: Final = ("retry", "interval")
 
 
 @define(eq=False)
@@ -206,6 +207,28 @@ class LaneWakes:
         else:
             there, self.event = self.event, merge(self.event, wake) if self.event else wake
         return there is not None
+
+    def absorb(self, wake: Wake, now_ms: int) -> PendingWake | None:
+        """The short way of the commonest case, one more wake of the same kind: what :meth:`offer` would make of it, without
+        making it first. ``None``: not such a case, offer it.
+        """
+        there = self.task if wake.intent is _TASK else self.scheduled if wake.intent is _SCHEDULED else self.event
+        if there is None or there.source is not wake.source or there.intent is not wake.intent or there.retained:
+            return None
+        if wake.tasks or wake.delivery or wake.settle or wake.scheduled_every_ms or there.not_before_ms:
+            return None
+        reason = normalize_reason(wake.reason)
+        if reason != there.reason and (reason in _TELLING_REASONS or there.reason in _TELLING_REASONS):
+            return None
+        there.reason = reason
+        there.requested_at_ms = now_ms
+        there.names_session = wake.session_key is not None
+        there.ready_at_ms = min(there.ready_at_ms, now_ms + wake.coalesce_ms if wake.coalesce_ms > 0 else now_ms)
+        if len(there.reasons) < REASONS_MAX:
+            there.reasons += (reason,)
+        else:
+            there.reasons_omitted += 1
+        return there
 
     def earliest_ms(self) -> int | None:
         """When something can be taken; ``None`` with nothing pending."""

@@ -1,8 +1,8 @@
 """Agents that are programs: one run of the program is one turn.
 
-The program gets the turn as one JSON object on standard input, answers on standard output, and says with its exit status how it
-went, in the manner of ``sysexits.h``: 0 the turn ran (what was printed is the reply), 75 (``EX_TEMPFAIL``) not now, ask again,
-anything else the turn failed, and the end of standard error says why.
+The program gets the turn as one JSON object on standard input, answers on standard output, and says with its exit
+status how it went, in the manner of ``sysexits.h``: 0 the turn ran (what was printed is the reply), 75
+(``EX_TEMPFAIL``) not now, ask again, anything else the turn failed, and the end of standard error says why.
 """
 
 from __future__ import annotations
@@ -53,6 +53,22 @@ class CommandAgent:
 
         Cancellation: the program is ended with its whole tree, and has ended when this returns.
         """
+        try:
+            job = await self._start(turn)
+        except TooManyJobsError:
+            return _BUSY
+        except HostClosedError:
+            return Skipped("interrupted")
+        try:
+            return _outcome(job, await job.wait_exit())
+        finally:
+            if job.exit is None:
+                job.kill()
+                with trio.move_on_after(_GRACE * 2, shield=True):  # the end takes one grace at most
+                    await job.wait_exit()
+            job.remove()
+
+    async def _start(self, turn: Turn) -> JobHandle:
         options = ExecOptions(
             background=True,
             notify_on_exit=False,
@@ -62,26 +78,9 @@ class CommandAgent:
             separate_stderr=True,
             grace=_GRACE,
         )
-        try:
-            with trio.CancelScope(shield=True):  # starting is instant; a child that nobody holds would run on
-                job = await turn.exec(self.command, **options)
-        except TooManyJobsError:
-            return _BUSY
-        except HostClosedError:
-            return Skipped("interrupted")
-        try:
-            return _outcome(job, await job.wait_exit())
-        finally:
-            await _end(job)
-
-
-async def _end(job: JobHandle) -> None:
-    """Nothing of the job is left: no process, no record."""
-    if job.exit is None:
-        job.kill()
-        with trio.move_on_after(_GRACE * 2, shield=True):  # the supervisor needs one grace at most
-            await job.wait_exit()
-    job.remove()
+        with trio.CancelScope(shield=True):  # starting is instant, and a child that nobody holds would run on
+            return await turn.exec(self.command, **options)
+        raise AssertionError("nobody cancels this scope")
 
 
 def _outcome(job: JobHandle, ended: Exit) -> Outcome:

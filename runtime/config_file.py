@@ -1,9 +1,9 @@
 """Configuration files: TOML, read into :class:`~..protocols.config.HostConfig`, with every mistake said at once.
 
-The keys of a file are the arguments of the classes (``min_spacing``, not ``min_spacing_ms``), so a file can say what the API can,
-and no list of keys has to be kept beside them. cattrs finds the way through types and containers and gathers what goes wrong.
-Its own hooks for tables are not used, because they stop at the first value that a class refuses; here each value is held
-against its own attribute first, and the class sees what has passed.
+The keys of a file are the arguments of the classes (``min_spacing``, not ``min_spacing_ms``), so a file can say what
+the API can, and no list of keys has to be kept beside them. cattrs finds the way through types and containers and
+gathers what goes wrong. Its own hooks for tables are not used, because they stop at the first value that a class
+refuses; here each value is held against its own attribute first, and the class sees what has passed.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from difflib import get_close_matches
 from functools import cache, partial
 from operator import eq
 from pathlib import Path
-from typing import Any, Final, TypeVar, cast, get_type_hints
+from typing import Any, Final, cast, get_type_hints
 
 import attrs
 from cattrs import Converter
@@ -34,7 +34,6 @@ from ..protocols.errors import ConfigError, InvalidInputError
 from ..protocols.heartbeat import Heartbeat
 from .configured import agent_problems
 
-T = TypeVar("T")
 Table = Mapping[str, Any]
 
 
@@ -45,8 +44,8 @@ def load_config(path: str | Path) -> HostConfig:
         path: A TOML file. Unless it says ``folder``, the folder it lies in is the configuration's.
 
     Raises:
-        ConfigError: It cannot be read, is not TOML, or is wrong; every mistake is listed with its key, its value and what is
-            accepted.
+        ConfigError: It cannot be read, is not TOML, or is wrong; every mistake is listed with its key, its value and
+            what is accepted.
     """
     path = Path(path)
     data = _read(path)
@@ -136,7 +135,7 @@ def _converter() -> Converter:
     converter.register_structure_hook(float, lambda value, _: float(_of(int | float, value, "a number")))
     converter.register_structure_hook_func(lambda kind: kind == Duration, lambda value, _: value)
     converter.register_structure_hook_func(_is_enum, _choice)
-    converter.register_structure_hook_factory(attrs.has, lambda cls: lambda value, _: _table(converter, value, cls))
+    converter.register_structure_hook_func(attrs.has, partial(_table, converter))
     for items, accepted in ((tuple[str, ...], "a list of texts"), (tuple[AgentConfig, ...], "[[agents]] tables")):
         hook = _list_hook(converter.get_structure_hook(items), accepted)
         converter.register_structure_hook_func(partial(eq, items), hook)
@@ -183,7 +182,7 @@ _ASKED_ALONE: Final = {ActiveHours: ("start", "end", "timezone"), Heartbeat: ("e
 """Values that only the making of the whole checks."""
 
 
-def _table(converter: Converter, value: Any, cls: type[T]) -> T:
+def _table(converter: Converter, value: Any, cls: type[Any]) -> Any:
     """Make a class of a table, and gather everything that is wrong with it.
 
     Raises:
@@ -191,7 +190,7 @@ def _table(converter: Converter, value: Any, cls: type[T]) -> T:
     """
     table: Table = _of(Mapping, value, "a table")
     hints = get_type_hints(cls)
-    attributes = {str(each.alias): each for each in attrs.fields(cast("Any", cls)) if each.init}
+    attributes = {str(each.alias): each for each in attrs.fields(cls) if each.init}
     good: dict[str, Any] = {}
     wrong: list[Exception] = []
     for key, given in table.items():
@@ -222,7 +221,8 @@ def _value(converter: Converter, given: Any, attribute: attrs.Attribute[Any], hi
     """One value, held against its attribute's own converter and validator."""
     is_duration = attribute.name.endswith("_ms")  # the only attributes whose converter takes another type
     value = given if is_duration else converter.structure(given, hint)
-    final = attribute.converter(value) if attribute.converter is not None else value
+    convert: Callable[[Any], Any] | None = cast("Any", attribute.converter)
+    final = value if convert is None else convert(value)
     if attribute.validator is not None:
         attribute.validator(None, attribute, final)
     return value
@@ -256,13 +256,10 @@ def _lines(error: BaseException, path: str) -> Iterator[str]:
 
 def _step(error: BaseException, *, at_top: bool) -> str:
     for note in getattr(error, "__notes__", ()):
-        match note:
-            case AttributeValidationNote(name=name):
-                return name if at_top else f".{name}"
-            case IterableValidationNote(index=index):
-                return f"[{index}]"
-            case _:
-                pass
+        if isinstance(note, AttributeValidationNote):
+            return note.name if at_top else f".{note.name}"
+        if isinstance(note, IterableValidationNote):
+            return f"[{note.index}]"
     return ""
 
 

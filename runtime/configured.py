@@ -24,7 +24,7 @@ _ACCEPTED: Final = "'module:function', an async function that takes a turn"
 
 
 def configured_agents(config: HostConfig) -> list[AgentSpec]:
-    """The agents of a configuration, ready to be added to a host. Modules are imported, also from the configuration's folder.
+    """The agents of a configuration, ready to be added to a host. Their modules are imported.
 
     Raises:
         ConfigError: An agent cannot be called. All such agents are listed.

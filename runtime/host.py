@@ -33,6 +33,7 @@ from ..protocols.cooldown import CooldownClock
 from ..protocols.duration import Duration, duration_ms
 from ..protocols.errors import HostClosedError, InvalidInputError
 from ..protocols.event import DeliveryContext
+from ..protocols.exec import NoticeSeen
 from ..protocols.messages import Notice, Wake
 from ..protocols.receipt import Receipt, Refusal
 from ..protocols.session_route import normalize_agent_id
@@ -44,7 +45,7 @@ from .configured import configured_agents
 from .drain import Drain
 from .exec_options import ExecOptions, exec_contract, exec_spec, yield_after_ms
 from .jobs import JobHandle, Jobs
-from .kernel import ActorSystem, MailboxSpec, open_system
+from .kernel import ActorRef, ActorSystem, MailboxSpec, open_system
 from .ledger import MemoryLedger
 from .process import ProcessShell, open_process_shell
 from .spec import AgentSpec
@@ -80,7 +81,8 @@ class Host:
         self._agent_numbers = count(2)
         self._outstanding = 0
         self._execs = Counter[str]()
-        self._changed = trio.lowlevel.ParkingLot()
+        self._idle = trio.lowlevel.ParkingLot()
+        self._quiet = trio.lowlevel.ParkingLot()
         self._shell = shell
         self._registry = JobRegistry(secrets.randbelow)
         self._jobs = Jobs(self._registry, system.tell, system.clock.now_ms)
@@ -91,7 +93,7 @@ class Host:
         self._nursery = nursery
         ports = AgentPorts(self._turns, self.ledger, random.Random().random, self._count)  # noqa: S311 - jitter
         system.define("agent", lambda ctx: Agent(ctx, self._states[ctx.address], ports), mailbox=_MAILBOX)
-        system.spawn(_ROUTER, lambda ctx: Router(ctx, self._directory, self.ledger), mailbox=_MAILBOX)
+        self._router: ActorRef[Wake | Notice | NoticeSeen] = system.spawn(_ROUTER, lambda ctx: Router(ctx, self._directory, self.ledger), mailbox=_MAILBOX)
         system.spawn(SUPERVISOR_ADDRESS, lambda ctx: ExecSupervisor(ctx, shell, self._registry), mailbox=_MAILBOX)
 
     # ---- agents
@@ -344,7 +346,7 @@ class Host:
             receipt = Receipt(Refusal.DRAINING, "the host is draining")
         else:
             found = self._directory.resolve(message.session_key, message.agent_id)
-            receipt = found if isinstance(found, Receipt) else self.system.tell(_ROUTER, message)
+            receipt = found if isinstance(found, Receipt) else self._router.tell(message)
         if not receipt:
             self.ledger.record(refusal_of(message, receipt, self.system.clock.now_ms()))
         return receipt
@@ -392,7 +394,8 @@ class Host:
         """How the process shell tells the exec supervisor; it works while cancelled, and nothing is refused."""
         self._execs[type(message).__name__] += 1
         self.system.signal(SUPERVISOR_ADDRESS, message)
-        self._changed.unpark_all()
+        self._idle.unpark_all()
+        self._quiet.unpark_all()
 
     # ---- the whole
 
@@ -405,7 +408,7 @@ class Host:
             await self.system.wait_idle()
             if self._outstanding == 0 and self._registry.statistics().live_count == 0:
                 return
-            await self._changed.park()
+            await self._idle.park()
 
     def statistics(self) -> HostStatistics:
         """A snapshot."""
@@ -451,7 +454,7 @@ class Host:
     async def wait_quiet(self) -> None:
         """Wait until no turn and no child runs; wakes may be pending."""
         while self._turns.running or self._registry.statistics().live_count:
-            await self._changed.park()
+            await self._quiet.park()
             await self.system.wait_idle()  # what was told of the change has been handled
 
     def interrupt_turns(self) -> tuple[str, ...]:
@@ -477,7 +480,7 @@ class Host:
 
     def _tell_agent(self, address: str, message: object) -> Receipt:
         """How the turn runner tells agents: nothing is refused for want of room, and who waits for quiet looks again."""
-        self._changed.unpark_all()
+        self._quiet.unpark_all()
         return self.system.signal(address, message)
 
     def _check_open(self) -> None:
@@ -490,7 +493,7 @@ class Host:
     def _count(self, change: int) -> None:
         self._outstanding += change
         if self._outstanding == 0:
-            self._changed.unpark_all()
+            self._idle.unpark_all()
 
 
 @asynccontextmanager

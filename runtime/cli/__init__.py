@@ -1,6 +1,6 @@
 """The command line: ``wakeward``.
 
-Printing and exit statuses live in this package and nowhere else. What is slow to import is imported by the command that needs it.
+Printing and exit statuses live in this package and nowhere else.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""How the demo looks: lines that scroll, below them (on a terminal) a board of what each agent does, at the end a table."""
+"""How the demo looks: lines that scroll, on a terminal a board below them, at the end a table."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from .demo_report import DemoReport
 from .demo_story import AGENTS, COOLDOWN
 from .narration import Line, Narrator, Tone, show_count, show_wait
 
-_COLOURS: Final = dict(zip(AGENTS, ("cyan", "magenta", "yellow"), strict=True))
+_COLOURS: Final[Mapping[str, str]] = dict(zip(AGENTS, ("cyan", "magenta", "yellow"), strict=True))
 _STYLES: Final = {
     Tone.QUIET: "dim",
     Tone.NEWS: "",

@@ -1,8 +1,8 @@
 """What happens in the demo: three agents, what they do when they are woken, and what befalls them.
 
-Everything is real: the host, the children, the guards. Only the agents' thinking is a short sleep. What the handlers see is
-written down by a :class:`Witness`, from inside, so that what the demo says at its end is measured and not read off the host's
-own books.
+Everything is real: the host, the children, the guards. Only the agents' thinking is a short sleep. What the handlers
+see is written down by a :class:`Witness`, from inside, so that what the demo says at its end is measured, and not read
+off the host's own books.
 """
 
 from __future__ import annotations

@@ -46,8 +46,8 @@ _SIGNALLED: Final = 128
 def exec_command(agent_id: str, file: Path | None, command: tuple[str, ...], *, as_json: bool) -> int:
     """Run CMD in the background for an agent's main session, in a host of its own.
 
-    Its output goes to standard output; the notice that its exit became, and the turn that woke, to standard error. The exit status
-    is the command's own: 128 and the number for a signal, 127 where it could not be started.
+    Its output goes to standard output; the notice that its exit became, and the turn that followed, to standard error.
+    The exit status is the command's own: 128 and the number for a signal, 127 where it could not be started.
     """
     agent_id = agent_id_of(agent_id)
     config = HostConfig() if file is None else load_config(file)
@@ -110,15 +110,21 @@ async def _tail(job: JobHandle, spill: Path, output: BinaryIO | None) -> None:
     position = 0
     while True:
         ended = job.exit is not None  # before the last look
-        if output is not None and spill.exists():
-            with spill.open("rb") as file:
-                file.seek(position)
-                shutil.copyfileobj(file, output)
-                position = file.tell()
-            output.flush()
+        if output is not None:
+            position = _copy_from(position, spill, output)
         if ended:
             return
         await trio.sleep(_TAIL_INTERVAL)
+
+
+def _copy_from(position: int, spill: Path, output: BinaryIO) -> int:
+    if not spill.exists():
+        return position
+    with spill.open("rb") as file:
+        file.seek(position)
+        shutil.copyfileobj(file, output)
+        output.flush()
+        return file.tell()
 
 
 _ENDS: Final = (DecisionKind.RAN, DecisionKind.FAILED, DecisionKind.SKIPPED, DecisionKind.REFUSED)

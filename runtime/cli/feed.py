@@ -1,7 +1,7 @@
 """What a host tells whoever prints: in order, and bounded.
 
-The ledger calls its watchers in the middle of a decision, so a watcher must neither raise nor wait. Printing may do both. So the
-watcher only queues, and a task of its own prints.
+The ledger calls its watchers in the middle of a decision, so a watcher must neither raise nor wait. Printing may do
+both. So the watcher only queues, and a task of its own prints.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Decisions of the ledger as lines that a person can follow: who, what, why, and until when.
 
-An event and the wake that comes with it are two decisions and one thought, so they become one line. All else is a line each.
-The narrator knows no colours and no clocks: tones and a way to show an instant are for whoever prints.
+An event and the wake that comes with it are two decisions and one thought, so they become one line. All else is a line
+each. The narrator knows no colours and no clocks: tones and a way to show an instant are for whoever prints.
 """
 
 from __future__ import annotations
@@ -85,7 +85,7 @@ class Narrator:
             return None
         return Line(decision.at_ms, decision.agent_id or decision.session_key or "nobody", what, why, tone)
 
-    def _said(self, decision: Decision, event: Decision | None) -> tuple[str, str, Tone]:  # noqa: C901 - one case per kind
+    def _said(self, decision: Decision, event: Decision | None) -> tuple[str, str, Tone]:
         match decision.kind:
             case DecisionKind.EVENT:
                 if decision.intent is None:

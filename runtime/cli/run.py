@@ -43,15 +43,15 @@ _LEVELS: Final = {Tone.QUIET: "DEBUG", Tone.BAD: "WARNING"}
 def run(file: Path, *, as_json: bool, log_level: str) -> None:
     """Run the host that the TOML file FILE describes.
 
-    SIGINT, SIGTERM or SIGHUP drains it: nothing new is taken, and what runs may end within the configured grace. The second
-    such signal ends it at once. SIGUSR1 prints what the actors are doing.
+    SIGINT, SIGTERM or SIGHUP drains it: nothing new is taken, and what runs may end within the configured grace. The
+    second such signal ends it at once. SIGUSR1 prints what the actors are doing.
     """
     config = load_config(file)
     with logging_to(sys.stderr, log_level.upper(), without=(MemoryLedger.__module__,)):
         trio.run(_run, config, str(file), as_json)
 
 
-async def _run(config: HostConfig, origin: str, as_json: bool) -> None:  # noqa: FBT001 - trio.run passes no keywords
+async def _run(config: HostConfig, origin: str, as_json: bool) -> None:
     with trio.open_signal_receiver(*_ENDING, signal.SIGUSR1) as signals:
         async with open_host(config) as host:
             logger.info("{}: {} ({})", origin, show_count(len(host.agents), "agent"), ", ".join(host.agents) or "none")

@@ -141,7 +141,9 @@ async def request(callee: Cell, make: Callable[[Ask[T]], Any]) -> T:
     due_ms = kernel.clock.now_ms() + kernel.asks.deadline_ms
     ask = Ask[T](callee, turn, trio.lowlevel.current_task(), due_ms)
     _submit(callee, make(ask), ask)
-    if not ask.settled:
+    if ask.settled:  # make() has answered it itself
+        await trio.lowlevel.cancel_shielded_checkpoint()
+    else:
         await _wait(ask)
     if ask.error is not None:
         raise ask.error

@@ -9,7 +9,7 @@ from __future__ import annotations
 import enum
 from collections import Counter, deque
 from collections.abc import Callable
-from typing import Final, final
+from typing import Any, Final, final
 
 from attrs import define, field, frozen
 from loguru import logger
@@ -50,7 +50,7 @@ class DeadLetter:
     sender: str
     to: str
     reason: DeadReason
-    message: object
+    message: Any
     detail: str = ""
 
 

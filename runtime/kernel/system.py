@@ -303,13 +303,13 @@ class _Opening(AbstractAsyncContextManager[ActorSystem]):
         if self._guard is not None:
             self._guard.stop()
         if error is None or _only_cancelled(error):
-            suppressed = await self._nursery_manager.__aexit__(kind, error, trace)
+            suppressed = await self._nursery_manager.__aexit__(kind, error, trace)  # noqa: ASYNC102  ends what it has
             if self._kernel.failure is not None:
                 raise self._kernel.failure
             return suppressed
         try:
-            await self._nursery_manager.__aexit__(None, None, None)
-        except BaseException as late:
+            await self._nursery_manager.__aexit__(None, None, None)  # noqa: ASYNC102  ends what it has
+        except BaseException as late:  # noqa: ASYNC103  the body's error goes before a cancel of the turns
             if not _only_cancelled(late):
                 raise
         if self._kernel.failure is not None:

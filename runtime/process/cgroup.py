@@ -11,9 +11,13 @@ from __future__ import annotations
 import os
 from contextlib import suppress
 from pathlib import Path
-from typing import final
+from typing import Final, final
 
 from attrs import define
+
+
+NAME_PREFIX: Final = "wakeward-"
+"""Before the process id of the program whose group it is."""
 
 
 @final
@@ -84,6 +88,7 @@ def find_cgroup_parent(name: str) -> CgroupParent | None:
     own = read_cgroup("self")
     if mount is None or own is None:
         return None
+    _remove_stale(mount / own.lstrip("/"))
     relative = f"{own.rstrip('/')}/{name}"
     parent = CgroupParent(mount / relative.lstrip("/"), relative)
     try:
@@ -94,6 +99,18 @@ def find_cgroup_parent(name: str) -> CgroupParent | None:
         return parent
     parent.remove()
     return None
+
+
+def _remove_stale(above: Path) -> None:
+    """Remove the empty groups of programs like this one that were killed before they could."""
+    for path in above.glob(f"{NAME_PREFIX}*-*"):
+        pid = path.name.removeprefix(NAME_PREFIX).partition("-")[0]
+        if pid.isdigit() and not Path("/proc", pid).exists():
+            with suppress(OSError):  # somebody is left in it
+                for inner in path.iterdir():
+                    if inner.is_dir():
+                        inner.rmdir()
+                path.rmdir()
 
 
 def _mount_point() -> Path | None:

@@ -10,11 +10,11 @@ from typing import Final, final
 
 import trio
 
-from .cgroup import Cgroup, find_cgroup_parent
+from .cgroup import NAME_PREFIX, Cgroup, find_cgroup_parent
 from .procfs import Proc, all_procs
 from .tree import Orphans
 
-SPAWNING_COUNT_MAX: Final = 8
+SPAWNING_COUNT_MAX: Final = 16
 """How many children are being started at a time. Each start is work for one core, and memory for a worker's stack."""
 
 _LATELY: Final = 0.01
@@ -38,7 +38,7 @@ class ProcessHost:
         self.threads = trio.CapacityLimiter(SPAWNING_COUNT_MAX)
         self.orphans = Orphans()
         self.environ = dict(os.environb)
-        self._name = f"wakeward-{os.getpid()}-{secrets.token_hex(4)}"
+        self._name = f"{NAME_PREFIX}{os.getpid()}-{secrets.token_hex(4)}"
         self._cgroups = find_cgroup_parent(self._name) if use_cgroup else None
         self._token_count = 0
         self._procs: list[Proc] = []

@@ -60,6 +60,19 @@ async def test_a_daemon_that_clears_its_environment_is_found_by_its_cgroup(marke
             assert live_with(marker) == []
 
 
+def test_the_groups_of_programs_that_were_killed_are_removed() -> None:
+    gone = find_cgroup_parent(f"wakeward-{2**22 + 1}-x")
+    if gone is None:
+        pytest.skip("no control group of version 2 to be had")
+    gone.make("job")
+    own = find_cgroup_parent(f"wakeward-{os.getpid()}-x")
+    assert own is not None
+    assert own.path.exists()
+    assert not gone.path.exists()
+    own.remove()
+    assert not own.path.exists()
+
+
 async def test_a_child_that_ignores_sigterm_is_killed_after_the_grace(marker: str, *, use_cgroup: bool) -> None:
     with trio.fail_after(10):
         async with open_exec_stage(use_cgroup=use_cgroup) as stage:

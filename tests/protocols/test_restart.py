@@ -3,7 +3,6 @@ from __future__ import annotations
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-
 from wakeward.protocols.errors import InvalidInputError
 from wakeward.protocols.restart import (
     FRESH,

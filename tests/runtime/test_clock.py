@@ -4,7 +4,6 @@ import trio
 import trio.testing
 from hypothesis import given
 from hypothesis import strategies as st
-
 from wakeward.runtime.clock import Clock
 
 

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Coroutine
-from typing import Any
+from typing import Any, cast
 
 from attrs import define, field
-
 from wakeward.actors.port import Context, Terminated
 from wakeward.runtime.kernel import ActorSystem, DeadReason
 
@@ -23,7 +22,7 @@ class Probe:
             raise message
         if callable(message):
             result = message(self)
-            return result if isinstance(result, Coroutine) else None
+            return cast("object", result) if isinstance(result, Coroutine) else None
         self.journal.entries.append((self.context.address, message))
         self.journal.instants_ms.append(self.context.now_ms())
         return None

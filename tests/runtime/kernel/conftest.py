@@ -5,7 +5,6 @@ from collections.abc import AsyncIterator
 import pytest
 import trio.testing
 from support.probe import Journal
-
 from wakeward.runtime.kernel import ActorSystem, open_system
 
 

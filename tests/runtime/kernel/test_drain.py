@@ -4,7 +4,6 @@ import pytest
 import trio
 import trio.testing
 from support.probe import Journal, Probe, dead
-
 from wakeward.protocols.errors import InvalidInputError
 from wakeward.protocols.receipt import Refusal
 from wakeward.protocols.restart import RestartSpec
@@ -16,8 +15,9 @@ async def test_leaving_the_block_finishes_what_was_accepted(
 ) -> None:
     async with open_system() as system:
         ref = system.spawn("a", journal.probe)
-        for message in (1, lambda _: trio.sleep(5), 2):
-            ref.tell(message)
+        ref.tell(1)
+        ref.tell(lambda _: trio.sleep(5))
+        ref.tell(2)
     assert journal.messages == [1, 2]
     assert journal.stopped == ["a"]
     assert trio.current_time() == 5
@@ -84,8 +84,9 @@ async def test_phase_4_cancels_and_reports(
     system: ActorSystem, journal: Journal, autojump_clock: trio.testing.MockClock
 ) -> None:
     ref = system.spawn("a", journal.probe)
-    for message in (lambda _: trio.sleep_forever(), "synchronous", lambda _: trio.sleep_forever()):
-        ref.tell(message)
+    ref.tell(lambda _: trio.sleep_forever())
+    ref.tell("synchronous")
+    ref.tell(lambda _: trio.sleep_forever())
     report = await system.drain(grace_ms=3_000)
     assert trio.current_time() == 3
     assert not report.in_time
@@ -194,12 +195,15 @@ async def test_a_turn_that_ignores_its_cancellation_is_named(
 async def test_an_exception_leaves_the_block_unwrapped_and_drains_without_a_grace(
     journal: Journal, autojump_clock: trio.testing.MockClock
 ) -> None:
-    with pytest.raises(KeyError, match="body"):
+    async def fail() -> None:
         async with open_system() as system:
             ref = system.spawn("a", journal.probe)
             ref.tell(1)
             ref.tell(lambda _: trio.sleep_forever())
             raise KeyError("body")
+
+    with pytest.raises(KeyError, match="body"):
+        await fail()
     assert journal.messages == [1]
     assert trio.current_time() == 0
 
@@ -207,10 +211,13 @@ async def test_an_exception_leaves_the_block_unwrapped_and_drains_without_a_grac
 async def test_an_exception_and_an_outer_cancel_together(
     journal: Journal, autojump_clock: trio.testing.MockClock
 ) -> None:
-    with pytest.raises(KeyError, match="cleanup"), trio.move_on_after(1):
+    async def fail() -> None:
         async with open_system() as system:
             system.spawn("a", journal.probe).tell(lambda _: trio.sleep_forever())
             try:
                 await trio.sleep_forever()
             finally:
                 raise KeyError("cleanup")
+
+    with pytest.raises(KeyError, match="cleanup"), trio.move_on_after(1):
+        await fail()

@@ -4,7 +4,6 @@ import pytest
 import trio
 import trio.testing
 from support.probe import Journal, Probe, dead
-
 from wakeward.actors.port import Cause, Context, Terminated
 from wakeward.protocols.receipt import Refusal
 from wakeward.runtime.kernel import ActorSystem, DeadReason

@@ -8,7 +8,6 @@ import trio.testing
 from hypothesis import given
 from hypothesis import strategies as st
 from support.probe import Journal, Probe, dead
-
 from wakeward.protocols.errors import InvalidInputError
 from wakeward.protocols.receipt import Refusal
 from wakeward.runtime.kernel import ActorSystem, AskFailedError, DeadReason, MailboxSpec, Merge, Overflow, open_system

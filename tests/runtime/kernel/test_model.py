@@ -6,9 +6,10 @@ So the model can say exactly what has been handled by then, and what has not and
 
 from __future__ import annotations
 
+import inspect
 import threading
 from collections import Counter, deque
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from typing import Any
 
 import trio
@@ -17,7 +18,6 @@ from attrs import define, field
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
-
 from wakeward.actors.port import Context
 from wakeward.protocols.restart import RestartSpec
 from wakeward.runtime.kernel import ActorSystem, AskError, AskFailedError, AskRefusedError, MailboxSpec, open_system
@@ -166,9 +166,7 @@ class Model:
         self.dead[name, message.number, "crashed"] += 1
         self._fail_taken(actor)
         actor.restarts_ms = [at for at in actor.restarts_ms if self.now_ms - at < WINDOW_MS]
-        if len(actor.restarts_ms) >= RESTARTS_MAX:
-            self._end(name, "gave-up")
-        elif actor.closing and not actor.queue:
+        if len(actor.restarts_ms) >= RESTARTS_MAX or (actor.closing and not actor.queue):
             self._end(name, "gave-up")
         else:
             actor.restarts_ms.append(self.now_ms)
@@ -211,6 +209,8 @@ class Actor:
                 self.context.tell(message.to, Message(-message.number, "note", self.context.address))
             case "answer":
                 message.reply(message.number)
+            case _:
+                pass
         self.world.handled.append((self.context.address, message.number))
         return None
 
@@ -253,7 +253,7 @@ class World:
     def do(self, step: Callable[[ActorSystem], Any]) -> Any:
         async def settled() -> Any:
             result = step(self.system)
-            if isinstance(result, Awaitable):
+            if inspect.isawaitable(result):
                 result = await result
             await trio.testing.wait_all_tasks_blocked()
             return result

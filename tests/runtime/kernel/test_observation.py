@@ -7,8 +7,7 @@ import pytest
 import trio
 import trio.testing
 from loguru import logger
-from support.probe import Journal
-
+from support.probe import Journal, Probe
 from wakeward.protocols.restart import RestartSpec
 from wakeward.runtime.kernel import ActorSystem, AddressError, Edge, MailboxSpec, Observation, open_system
 from wakeward.runtime.kernel.deadletters import LOG_LINES_MAX, RING_MAX
@@ -146,9 +145,12 @@ async def test_statistics_of_the_system(
 async def test_the_dump_says_who_is_doing_what(
     system: ActorSystem, journal: Journal, autojump_clock: trio.testing.MockClock
 ) -> None:
+    async def waits_for_ever(_: Probe) -> None:
+        await asked.ask(lambda _reply: "never answered")
+
     asked = system.spawn("asked", journal.probe)
     turner = system.spawn("turner", journal.probe)
-    turner.tell(lambda _: asked.ask(lambda _reply: "never answered"))
+    turner.tell(waits_for_ever)
     turner.tell("waits")
     crasher = system.spawn("crasher", journal.probe, restart=RestartSpec(backoff_first_ms=9_000, jitter=0.0))
     crasher.tell(ValueError("boom"))

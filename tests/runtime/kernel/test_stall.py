@@ -10,7 +10,6 @@ import pytest
 import trio
 from loguru import logger
 from support.probe import Journal, Probe
-
 from wakeward.runtime.kernel import open_system, stall
 
 

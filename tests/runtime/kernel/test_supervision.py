@@ -6,7 +6,6 @@ import pytest
 import trio
 import trio.testing
 from support.probe import Journal, Probe, dead
-
 from wakeward.actors.port import Cause, Context
 from wakeward.protocols.restart import Exhausted, Policy, RestartSpec, Strategy
 from wakeward.runtime.kernel import ActorSystem, AddressError, DeadReason, Edge, Observation, open_system
@@ -335,23 +334,31 @@ async def test_escalation_ends_the_system_with_the_original_exceptions(
 ) -> None:
     crashes = [ValueError("first"), ExceptionGroup("second", [KeyError("inner")])]
     spec = RestartSpec(restarts_max=1, exhausted=Exhausted.ESCALATE)
-    with pytest.raises(ExceptionGroup, match=re.escape("a: 1 restarts in 60000 ms, at most 1")) as caught:
+
+    async def run() -> None:
         async with open_system() as system:
             ref = system.spawn("a", journal.probe, restart=spec)
             for crash in crashes:
                 ref.tell(crash)
             await trio.sleep_forever()
+
+    with pytest.raises(ExceptionGroup, match=re.escape("a: 1 restarts in 60000 ms, at most 1")) as caught:
+        await run()
     assert list(caught.value.exceptions) == crashes
 
 
 async def test_escalation_is_not_lost_when_the_body_fails_too(journal: Journal) -> None:
     spec = RestartSpec(restarts_max=0, exhausted=Exhausted.ESCALATE)
-    with pytest.raises(ExceptionGroup) as caught:
+
+    async def run() -> None:
         async with open_system() as system:
             system.spawn("a", journal.probe, restart=spec).tell(ValueError("boom"))
             try:
                 await trio.sleep_forever()
             finally:
                 raise KeyError("body")
+
+    with pytest.raises(ExceptionGroup) as caught:
+        await run()
     assert caught.group_contains(ValueError, match="boom")
     assert caught.group_contains(KeyError, match="body")

@@ -6,7 +6,6 @@ from collections.abc import Callable
 import pytest
 import trio
 from support.probe import Journal, Probe, dead
-
 from wakeward.protocols.receipt import ACCEPTED, Refusal
 from wakeward.runtime.kernel import ActorRef, ActorSystem, AddressError, DeadReason, MailboxSpec
 

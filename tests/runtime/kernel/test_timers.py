@@ -6,7 +6,6 @@ import trio.testing
 from hypothesis import given
 from hypothesis import strategies as st
 from support.probe import Journal, Probe
-
 from wakeward.protocols.restart import RestartSpec
 from wakeward.runtime.clock import Clock
 from wakeward.runtime.kernel import ActorSystem, open_system

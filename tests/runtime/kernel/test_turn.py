@@ -6,7 +6,6 @@ import pytest
 import trio
 import trio.testing
 from support.probe import Journal, Probe, dead
-
 from wakeward.actors.port import Context
 from wakeward.protocols.restart import RestartSpec
 from wakeward.runtime.kernel import ActorSystem, DeadReason, open_system
@@ -113,8 +112,10 @@ async def test_a_cancel_from_further_out_is_no_crash_and_passes_on(
         finally:
             ended.append(trio.current_time())
 
+    kept: list[ActorSystem] = []
     with trio.move_on_after(2) as outer:
         async with open_system() as system:
+            kept.append(system)
             ref = system.spawn("a", journal.probe)
             ref.tell(turn)
             ref.tell(turn)
@@ -122,9 +123,9 @@ async def test_a_cancel_from_further_out_is_no_crash_and_passes_on(
             await trio.sleep_forever()
     assert outer.cancelled_caught
     assert ended == [2]
-    assert system.statistics().crashes == 0
-    assert system.statistics().interrupted == 1
-    assert dead(system) == [("a", turn, DeadReason.DRAINED)]
+    assert kept[0].statistics().crashes == 0
+    assert kept[0].statistics().interrupted == 1
+    assert dead(kept[0]) == [("a", turn, DeadReason.DRAINED)]
     assert journal.messages == ["synchronous"]
 
 
@@ -142,12 +143,14 @@ async def test_a_crash_beside_a_cancel_from_further_out_is_recorded(
             nursery.start_soon(failing)
             nursery.start_soon(trio.sleep_forever)
 
+    kept: list[ActorSystem] = []
     with trio.move_on_after(2) as outer:
         async with open_system() as system:
+            kept.append(system)
             system.spawn("a", journal.probe).tell(turn)
             await trio.sleep_forever()
     assert outer.cancelled_caught
-    assert system.statistics().crashes == 1
+    assert kept[0].statistics().crashes == 1
 
 
 async def test_signals_wait_for_the_turn_and_overtake_the_rest(
@@ -190,8 +193,11 @@ async def test_a_keyboard_interrupt_is_not_the_actors(journal: Journal, asynchro
         await trio.lowlevel.checkpoint()
         raise KeyboardInterrupt
 
-    with pytest.raises(BaseExceptionGroup) as caught:
+    async def run() -> None:
         async with open_system() as system:
             system.spawn("a", journal.probe).tell(turn if asynchronous else KeyboardInterrupt())
             await trio.sleep_forever()
+
+    with pytest.raises(BaseExceptionGroup) as caught:
+        await run()
     assert caught.group_contains(KeyboardInterrupt)
