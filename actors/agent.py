@@ -27,7 +27,7 @@ from ..protocols.cadence import next_due_ms
 from ..protocols.coalesce import PendingWake, pending_wake
 from ..protocols.cooldown import CooldownClock, Deferral, DeferReason
 from ..protocols.duration import format_duration
-from ..protocols.event import Event
+from ..protocols.event import Event, resolve_delivery
 from ..protocols.event_queue import Accepted, Duplicate, EmptyText, Enqueued, EventQueue, Full
 from ..protocols.exec import NoticeSeen
 from ..protocols.ledger import Decision, DecisionKind, Ledger
@@ -205,7 +205,6 @@ class Agent:
                 notice.reason,
                 coalesce_ms=notice.coalesce_ms,
             )
-            wake.delivery = notice.delivery
             self._offer(lane, wake)
         else:
             self._forget_if_empty(lane)
@@ -371,6 +370,7 @@ class Agent:
 
     def _start(self, lane: Lane, wake: PendingWake) -> None:
         state, settings = self._state, self._state.settings
+        events = () if lane.queue is None else lane.queue.peek(settings.queue.shown_max)
         request = TurnRequest(
             turn_id=self._turns.new_turn_id(),
             agent_id=settings.agent_id,
@@ -380,10 +380,10 @@ class Agent:
             reason=wake.reason,
             reasons=wake.reasons,
             reasons_omitted=wake.reasons_omitted,
-            events=() if lane.queue is None else lane.queue.peek(settings.queue.shown_max),
+            events=events,
             events_dropped=0 if lane.queue is None else lane.queue.unseen_drop_count,
             tasks=wake.tasks,
-            delivery=wake.delivery,
+            delivery=wake.delivery or resolve_delivery(events),
             scheduled_every_ms=wake.scheduled_every_ms,
             attempt=wake.attempt,
             started_at_ms=self._now_ms,

@@ -75,6 +75,7 @@ class TurnRequest:
         turn_id: Unique within the host.
         reasons: Every reason that led here, oldest first; ``reasons_omitted`` more were not kept.
         events: What the session has to see, oldest first; acknowledged when the turn has run.
+        delivery: Where the answer should go: what the wake says, else what its events say, the latest first.
         events_dropped: How many older events a bounded queue had to drop since the last turn that was told.
         attempt: 0 for the first try of this work, counted up by failed tries.
     """

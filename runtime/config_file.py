@@ -193,18 +193,17 @@ def _table(converter: Converter, value: Any, cls: type[Any]) -> Any:
     attributes = {str(each.alias): each for each in attrs.fields(cls) if each.init}
     good: dict[str, Any] = {}
     wrong: list[Exception] = []
-    for key, given in table.items():
+    for key in [key for key in table if key not in attributes]:
+        hint = _did_you_mean(key, list(attributes))
+        wrong.append(_about(key, InvalidInputError(f"unknown key{hint} (known: {', '.join(attributes)})")))
+    for key in [key for key in attributes if key in table]:
         try:
-            if key not in attributes:
-                known = ", ".join(attributes)
-                raise InvalidInputError(f"unknown key{_did_you_mean(key, list(attributes))} (known: {known})")  # noqa: TRY301 - gathered
-            attribute = attributes[key]
-            good[key] = _value(converter, given, attribute, hints[attribute.name])
-            _ask_alone(cls, key, good[key])
+            value = _value(converter, table[key], attributes[key], hints[attributes[key].name])
+            _ask_alone(cls, key, value)
         except Exception as error:  # noqa: BLE001 - whatever a class finds wrong is said to whoever wrote the file
-            error.add_note(AttributeValidationNote(f"key {key!r}", key, None))
-            wrong.append(error)
-            good.pop(key, None)
+            wrong.append(_about(key, error))
+        else:
+            good[key] = value
     missing = [key for key, each in attributes.items() if each.default is attrs.NOTHING and key not in table]
     wrong += [InvalidInputError(f"{key!r} is missing") for key in missing]
     try:
@@ -214,15 +213,19 @@ def _table(converter: Converter, value: Any, cls: type[Any]) -> Any:
     else:
         if not wrong:
             return made
-    raise ClassValidationError(f"while reading {cls.__name__}", wrong, cls)
+    raise ClassValidationError(f"while reading {cls.__name__}", wrong, cls)  # pyright: ignore[reportCallIssue] - see its __new__
 
 
-def _value(converter: Converter, given: Any, attribute: attrs.Attribute[Any], hint: Any) -> Any:
+def _about(key: str, error: Exception) -> Exception:
+    error.add_note(AttributeValidationNote(f"key {key!r}", key, None))
+    return error
+
+
+def _value(converter: Converter, given: Any, attribute: Any, hint: Any) -> Any:
     """One value, held against its attribute's own converter and validator."""
     is_duration = attribute.name.endswith("_ms")  # the only attributes whose converter takes another type
     value = given if is_duration else converter.structure(given, hint)
-    convert: Callable[[Any], Any] | None = cast("Any", attribute.converter)
-    final = value if convert is None else convert(value)
+    final = value if attribute.converter is None else attribute.converter(value)
     if attribute.validator is not None:
         attribute.validator(None, attribute, final)
     return value

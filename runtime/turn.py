@@ -82,7 +82,9 @@ class Turn:
 
     @property
     def delivery(self) -> DeliveryContext | None:
-        """Where the answer should go, when that is not the session's own route."""
+        """Where the answer should go: what the wake says, else the events, the latest first. ``None``: the session's own
+        route.
+        """
         return self._request.delivery
 
     @property

@@ -15,7 +15,6 @@ from typing import Final, final
 
 from attrs import define
 
-
 NAME_PREFIX: Final = "wakeward-"
 """Before the process id of the program whose group it is."""
 

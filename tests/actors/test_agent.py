@@ -6,8 +6,11 @@ from typing import Any
 
 import pytest
 from support.world import World
+from wakeward.actors.router import locate
+from wakeward.protocols.active_hours import ActiveHours
 from wakeward.protocols.backoff import Backoff
 from wakeward.protocols.cooldown import CooldownPolicy
+from wakeward.protocols.event import DeliveryContext
 from wakeward.protocols.event_queue import Accepted, Duplicate, Full, Overflow
 from wakeward.protocols.exec import NoticeSeen
 from wakeward.protocols.heartbeat import phase_ms
@@ -15,7 +18,7 @@ from wakeward.protocols.ledger import DecisionKind
 from wakeward.protocols.session_route import Routing
 from wakeward.protocols.settings import AgentSettings, Cadence, QueuePolicy, RetryPolicy
 from wakeward.protocols.turn import BUSY_REASONS, Failed, Outcome, Ran, Skipped
-from wakeward.protocols.wake import Intent
+from wakeward.protocols.wake import Intent, Source
 
 OPS = "agent:ops:main"
 EAGER = CooldownPolicy(events_wait_for_due=False)
@@ -359,8 +362,10 @@ def test_C1_a_turn_that_starts_a_command_each_time_cannot_run_away() -> None:
 
     world.on_start = feed
     world.notify(OPS, "the spark")
-    world.advance(600_000)
-    assert [turn.started_at_ms for turn in world.started] == [30_000 * n for n in range(21)]
+    world.advance(1_800_000)
+    assert [turn.started_at_ms for turn in world.started] == [30_000 * n for n in range(61)]
+    shown = [event.text for turn in world.started for event in turn.events]
+    assert shown == ["the spark", *(f"exit {n}" for n in range(60))]
 
 
 def test_the_flood_guard_holds_all_but_manual_wakes_and_is_reported_once_per_episode() -> None:
@@ -514,3 +519,113 @@ def test_spacing_only_spares_a_completion_the_wait_for_the_beat() -> None:
         world.advance(1_800_000)
         starts[waits] = [turn.started_at_ms for turn in world.started]
     assert starts == {True: [0, 1_800_000], False: [0, 31_000]}
+
+
+@pytest.mark.parametrize("spelling", ["agent:ops:main", "Agent:OPS:Main", " agent:ops:main ", "agent:ops:cron:j:run:1"])
+def test_A6_the_queue_that_is_filled_is_the_queue_that_is_drained(spelling: str) -> None:
+    world = world_of()
+    world.wake(OPS, coalesce_ms=0)
+    world.notify(spelling, "done")
+    world.end()
+    world.advance(30_000)
+    assert (world.started[-1].session_key, texts(world)) == (OPS, ["done"])
+
+
+def test_A8_shown_is_not_acknowledged() -> None:
+    world = world_of(cooldown=FREE)
+    world.notify(OPS, "done")
+    for outcome in (Failed("crashed"), Skipped("requests-in-flight"), Skipped("interrupted")):
+        assert texts(world) == ["done"]
+        world.end(outcome)
+        assert world.states["ops"].counts.events_presented == 0
+        world.advance(60_000)
+    world.end(Ran())
+    assert world.states["ops"].counts.events_presented == 1
+
+
+def test_B3_the_answer_goes_where_the_work_came_from() -> None:
+    world = world_of()
+    chat, group = DeliveryContext("telegram", "42"), DeliveryContext("slack", "c1")
+    world.notify(OPS, "one", delivery=chat, intent="immediate", coalesce_ms=10)
+    world.notify(OPS, "two", delivery=group, intent="immediate", coalesce_ms=10)
+    world.advance(10)
+    (turn,) = world.started
+    assert turn.delivery == group
+    assert [event.delivery for event in turn.events] == [chat, group]
+
+
+def test_B6_where_a_key_leads_is_where_that_key_leads() -> None:
+    for key in ("agent:Ops:cron:j:run:1:x", "agent:ops:telegram:direct:7", "agent:ops:main:heartbeat"):
+        found = locate(key, None, Routing())
+        assert locate(found.session_key, found.agent_id, Routing()) == found
+
+
+@pytest.mark.parametrize("source", list(Source))
+@pytest.mark.parametrize("intent", [intent for intent in Intent if intent is not Intent.MANUAL])
+def test_C2_nothing_but_a_manual_wake_passes_the_flood_guard(source: Source, intent: Intent) -> None:
+    world = world_of()
+    for _ in range(6):
+        world.wake(OPS, source, Intent.IMMEDIATE, coalesce_ms=0)
+        if world.active:
+            world.end()
+    assert len(world.started) == 5
+    world.wake("agent:ops:other", source, intent, coalesce_ms=0)
+    assert len(world.started) == 5
+
+
+def test_C6_a_failing_handler_is_not_called_in_a_loop() -> None:
+    world = world_of(cooldown=FREE)
+    world.on_start = lambda request: world.at(world.now_ms, lambda: world.end(Failed("429"), request.turn_id))
+    world.notify(OPS, "one")
+    world.advance(24 * 3_600_000)
+    assert len(world.started) == 5
+
+
+def test_D3_a_beat_that_is_held_settles_its_waiter_at_once() -> None:
+    world = world_of(interval_ms=1_800_000)
+    world.notify(OPS, "one")
+    world.end()
+    settled: list[object] = []
+    world.wake(OPS, "interval", "scheduled", coalesce_ms=0, settle=settled.append)
+    assert settled == [Skipped("not-due", 1_800_000)]
+
+
+def test_E2_a_wake_during_a_turn_is_kept_for_after_it() -> None:
+    world = world_of(cooldown=FREE)
+    world.notify(OPS, "one")
+    for text in ("two", "three"):
+        world.notify(OPS, text)
+        world.advance(100)
+    assert len(world.started) == 1
+    world.end()
+    assert texts(world) == ["two", "three"]
+
+
+def test_E4_time_in_line_does_not_count_against_the_time_limit() -> None:
+    world = world_of("ops", turns_max=1, turn_timeout_ms=60_000, cooldown=FREE)
+    world.wake("agent:ops:a", coalesce_ms=0)
+    world.wake("agent:ops:b", coalesce_ms=0)
+    world.advance(59_000)
+    world.end()
+    world.advance(59_999)
+    assert [turn.session_key for _, turn in world.active.values()] == ["agent:ops:b"]
+
+
+def test_F4_an_event_keeps_its_number_and_a_second_showing_is_marked() -> None:
+    world = world_of(cooldown=FREE)
+    world.notify(OPS, "one")
+    world.end(Failed("crashed"))
+    world.advance(60_000)
+    first, second = (turn.events[0] for turn in world.started)
+    assert (first.id, first.redelivered) == (second.id, False)
+    assert second.redelivered
+
+
+def test_M3_beats_keep_to_the_active_hours() -> None:
+    day_ms = 86_400_000
+    hours = ActiveHours("08:00", "18:00", "UTC")
+    world = world_of(interval_ms=3_600_000, cadence=Cadence(3_600_000, 0, hours), cooldown=FREE)
+    world.on_start = lambda request: world.at(world.now_ms, lambda: world.end(turn_id=request.turn_id))
+    world.advance(2 * day_ms)
+    beats = [turn.started_at_ms // 3_600_000 % 24 for turn in world.started]
+    assert beats == [*range(8, 18)] * 2
