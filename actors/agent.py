@@ -9,35 +9,44 @@ Everything that wants a turn comes through here, and through one gate (:meth:`Ag
                -> busy skip: the start is given back, the wake tries again
                -> failed: it counts; tried again with backoff, a bounded number of times, then parked
 
-The state lives in :class:`AgentState`, apart from the behaviour: a restart of the behaviour loses nothing, and a journal
+The state lives in :class:`~.agent_state.AgentState`, apart from the behaviour: a restart of the behaviour loses nothing, and a journal
 can store it. What must hold after every message: a lane with events that were promised a turn has a pending wake, an active
 turn or a place in line, or it is parked, visibly.
 """
 
 from __future__ import annotations
 
-from collections import Counter, deque
 from collections.abc import Callable, Hashable
 from typing import Any, Final, assert_never, final
 
-from attrs import Factory, define, evolve
+from attrs import evolve
 
 from ..protocols.admission import WithoutCadence, is_listed
 from ..protocols.cadence import next_due_ms
 from ..protocols.coalesce import PendingWake, pending_wake
-from ..protocols.cooldown import CooldownClock, Deferral, DeferReason
+from ..protocols.cooldown import Deferral, DeferReason
 from ..protocols.duration import format_duration
 from ..protocols.event import Event, resolve_delivery
 from ..protocols.event_queue import Accepted, Duplicate, EmptyText, Enqueued, EventQueue, Full
 from ..protocols.exec import NoticeSeen
-from ..protocols.ledger import Decision, DecisionKind, Ledger
+from ..protocols.ledger import Decision, DecisionKind
 from ..protocols.messages import Notice, Wake
-from ..protocols.settings import AgentSettings
 from ..protocols.turn import BUSY_REASONS, Failed, Ran, Skipped, TurnRequest, wants_idle_grace
 from ..protocols.wake import Intent, Source
+from .agent_state import (
+    AgentPorts,
+    AgentState,
+    CadenceDue,
+    Configure,
+    LaneDue,
+    Pause,
+    Retire,
+    TurnOverdue,
+    TurnStuck,
+)
 from .lane import Lane
 from .port import Context
-from .turns import SlotGranted, TurnEnded, Turns
+from .turns import SlotGranted, TurnEnded
 
 _GUARD_REASONS: Final = frozenset(reason.value for reason in DeferReason)
 _CADENCE: Final = "cadence"
@@ -46,120 +55,6 @@ STUCK_AFTER_MS: Final = 5_000
 _ACCEPTED: Final = DecisionKind.ACCEPTED
 _COALESCED: Final = DecisionKind.COALESCED
 _RETAINED_INTENTS: Final = frozenset({Intent.TASK, Intent.EVENT, Intent.IMMEDIATE})
-
-
-@final
-@define(eq=False)
-class LaneDue:
-    """The timer of a lane: something in it may be taken now."""
-
-    session_key: str
-
-
-@final
-@define(eq=False)
-class CadenceDue:
-    """The timer of the beat."""
-
-    due_ms: int
-
-
-@final
-@define(eq=False)
-class TurnOverdue:
-    """The timer of a turn: its time is up."""
-
-    session_key: str
-    turn_id: int
-
-
-@final
-@define(eq=False)
-class TurnStuck:
-    """The timer of a turn that was told to end and has not."""
-
-    session_key: str
-    turn_id: int
-
-
-@final
-@define(eq=False)
-class Configure:
-    """New settings for a running agent: guards and retained wakes are kept, a running turn keeps the old ones."""
-
-    settings: AgentSettings
-
-
-@final
-@define(eq=False)
-class Pause:
-    """Hold every wake, or let them go again."""
-
-    paused: bool
-
-
-@final
-@define(eq=False)
-class Retire:
-    """Leave: take no more turns, let running ones end, report what was not seen, and stop."""
-
-    reason: str
-
-
-@define(eq=False)
-class AgentCounts:
-    """The books of one agent since it was added. Accepted = presented + retained + dead, at every instant."""
-
-    wakes: int = 0
-    coalesced: int = 0
-    deferred: Counter[str] = Factory(Counter[str])
-    turns: int = 0
-    events_accepted: int = 0
-    events_presented: int = 0
-    events_dead: int = 0
-
-
-@define(eq=False)
-class AgentState:
-    """All that an agent knows, apart from its behaviour.
-
-    Attributes:
-        slots_count: Lanes that hold a turn slot of the host, or stand in line for one.
-        line: Lanes that wait because the agent has as many turns as it may have at once.
-        retired: Why it is leaving.
-        beat_ms: The last deadline of its cadence that was served.
-    """
-
-    settings: AgentSettings
-    clock: CooldownClock
-    lanes: dict[str, Lane] = Factory(dict[str, Lane])
-    counts: AgentCounts = Factory(AgentCounts)
-    next_event_id: int = 1
-    slots_count: int = 0
-    line: deque[str] = Factory(deque[str])
-    paused: bool = False
-    retired: str | None = None
-    beat_ms: int | None = None
-
-    @property
-    def events_retained(self) -> int:
-        """Events accepted and neither presented nor dead."""
-        return sum(lane.events_waiting for lane in self.lanes.values())
-
-
-@define(eq=False)
-class AgentPorts:
-    """What an agent acts through, besides its context.
-
-    Attributes:
-        draw: A random number, 0 <= draw < 1, for the jitter of retries.
-        outstanding: Told +1 when a lane comes to have work, -1 when it has none left.
-    """
-
-    turns: Turns
-    ledger: Ledger
-    draw: Callable[[], float]
-    outstanding: Callable[[int], None]
 
 
 @final

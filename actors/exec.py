@@ -20,7 +20,6 @@ from typing import Final, assert_never, final
 from attrs import define, evolve, frozen
 
 from ..protocols.exec import ExitReason, NoticeSeen, limit_text, silence_text
-from ..protocols.exec_notice import ExitReason as NoticeReason
 from ..protocols.exec_notice import FinishedJob, JobStatus, exec_notice, exit_text
 from ..protocols.messages import Notice
 from ..protocols.session_route import InvalidSessionKeyError
@@ -351,7 +350,7 @@ def finished_job(job: Job, *, observed: bool = False) -> FinishedJob:
         notify_on_exit=job.contract.notify_on_exit,
         notify_on_exit_empty_success=job.contract.notify_on_exit_empty_success,
         terminal_poll_observed=observed,
-        exit_reason=NoticeReason(job.exit.reason.value),
+        exit_reason=job.exit.reason,
         finalization_failed=job.exit.cleanup_failure is not None,
         exit_code=job.exit.exit_code,
         exit_signal=job.exit.exit_signal,

@@ -196,7 +196,7 @@ def _table(converter: Converter, value: Any, cls: type[Any]) -> Any:
     for key in [key for key in table if key not in attributes]:
         hint = _did_you_mean(key, list(attributes))
         wrong.append(_about(key, InvalidInputError(f"unknown key{hint} (known: {', '.join(attributes)})")))
-    for key in [key for key in attributes if key in table]:
+    for key in [key for key in table if key in attributes]:
         try:
             value = _value(converter, table[key], attributes[key], hints[attributes[key].name])
             _ask_alone(cls, key, value)

@@ -112,8 +112,7 @@ def _import(name: str, module_name: str) -> ModuleType:
 
 
 def _is_async(handler: Any) -> bool:
-    called = getattr(handler, "__call__", None)  # noqa: B004 - the method is wanted, not whether there is one
-    return inspect.iscoroutinefunction(handler) or inspect.iscoroutinefunction(called)
+    return inspect.iscoroutinefunction(handler) or inspect.iscoroutinefunction(type(handler).__call__)
 
 
 def _hint(module: ModuleType, attribute: str) -> str:

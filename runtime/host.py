@@ -23,7 +23,8 @@ from typing import Final, Unpack, final
 import trio
 from loguru import logger
 
-from ..actors.agent import Agent, AgentPorts, AgentState, Configure, Pause, Retire
+from ..actors.agent import Agent
+from ..actors.agent_state import AgentPorts, AgentState, Configure, Pause, Retire
 from ..actors.exec import ExecSupervisor
 from ..actors.exec_port import JobExited
 from ..actors.job_registry import SUPERVISOR_ADDRESS, JobRegistry

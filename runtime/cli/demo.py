@@ -16,7 +16,7 @@ from ..clock import Clock
 from ..host import Host, open_host
 from .demo_report import DemoReport
 from .demo_show import DemoShow
-from .demo_story import CONFIG, Story, Witness
+from .demo_story import Story, Witness, demo_config
 from .feed import Feed
 
 _REFRESH_INTERVAL: Final = 0.1
@@ -45,7 +45,7 @@ def demo(*, as_json: bool) -> int:
 
 async def _play(console: Console | None) -> DemoReport:
     with trio.fail_after(_TIME_MAX):
-        async with open_host(CONFIG, clock=Clock.start()) as host:
+        async with open_host(demo_config(), clock=Clock.start()) as host:
             witness = Witness()
             if console is None:
                 await Story(host, witness, lambda _: None).play()

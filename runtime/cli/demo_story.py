@@ -8,7 +8,7 @@ off the host's own books.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Final, final
 
 import trio
@@ -25,12 +25,6 @@ from ..turn import Turn
 
 AGENTS: Final = ("ops", "dev", "research")
 COOLDOWN: Final = "a turn every 2 s at most (30 s by default), and 3 turns in 5 s trip the flood guard (5 in 60 s)"
-CONFIG: Final = HostConfig(
-    defaults=AgentOptions(
-        cooldown=CooldownPolicy(min_spacing="2s", flood_window="5s", flood_threshold=3),
-        retry=RetryPolicy(backoff=Backoff(base="800ms")),
-    )
-)
 CRON_RUN: Final = "agent:research:cron:nightly:run:7f3a"
 THINKING: Final = 0.25
 """How long a turn thinks, in seconds."""
@@ -38,25 +32,35 @@ THINKING: Final = 0.25
 READING: Final = 0.9
 """How long a person is given to read what is going to happen, in seconds."""
 
-_HEALTH: Final = (
-    "sleep 0.4; echo web-1 healthy",
-    "sleep 0.6; echo web-2 healthy",
-    "sleep 0.8; echo web-3 refuses connections >&2; exit 1",
-    "sleep 0.9; echo backup written, 2.1 GB",
-    "sleep 1.1; echo disk 81% full",
+Child = tuple[float, str]
+"""How long a child sleeps, in seconds, and what it does then."""
+
+_HEALTH: Final[Sequence[Child]] = (
+    (0.4, "echo web-1 healthy"),
+    (0.6, "echo web-2 healthy"),
+    (0.8, "echo web-3 refuses connections >&2; exit 1"),
+    (0.9, "echo backup written, 2.1 GB"),
+    (1.1, "echo disk 81% full"),
 )
-_CHECKS: Final = (
-    "sleep 0.3; echo lint clean",
-    "sleep 0.5; wakeward-demo-docs --build",
-    "sleep 0.7; echo 2 of 148 tests failed; exit 1",
-    "sleep 0.9; echo types clean",
-    "sleep 1.2; echo the browser went away; kill -KILL $$",
+_CHECKS: Final[Sequence[Child]] = (
+    (0.3, "echo lint clean"),
+    (0.5, "wakeward-demo-docs --build"),
+    (0.7, "echo 2 of 148 tests failed; exit 1"),
+    (0.9, "echo types clean"),
+    (1.2, "echo the browser went away; kill -KILL $$"),
 )
-_AGAIN: Final = ("sleep 0.5; echo 148 tests passed", "sleep 0.7; echo 9 browser tests passed")
-_PREVIEW: Final = ("sleep 0.6; echo preview is up",)
-_PAPERS: Final = ("sleep 0.5; echo 12 papers fetched", "sleep 0.8; echo rate limited >&2; exit 7")
-_NIGHTLY: Final = tuple(f"sleep 0.{n}; echo chapter {n} summarised" for n in (3, 4, 5, 6))
+_AGAIN: Final[Sequence[Child]] = ((0.5, "echo 148 tests passed"), (0.7, "echo 9 browser tests passed"))
+_PREVIEW: Final[Sequence[Child]] = ((0.6, "echo preview is up"),)
+_PAPERS: Final[Sequence[Child]] = ((0.5, "echo 12 papers fetched"), (0.8, "echo rate limited >&2; exit 7"))
+_NIGHTLY: Final[Sequence[Child]] = tuple((number / 10, f"echo chapter {number} summarised") for number in range(3, 7))
 _ALERTS: Final = ("latency is up", "latency is up again", "queue grows", "queue grows still", "one pod restarted")
+
+
+def demo_config(pace: float = 1.0) -> HostConfig:
+    """The host's configuration: :data:`COOLDOWN`. All times are multiplied by ``pace``."""
+    cooldown = CooldownPolicy(min_spacing=2 * pace, flood_window=5 * pace, flood_threshold=3)
+    retry = RetryPolicy(backoff=Backoff(base=0.8 * pace))
+    return HostConfig(defaults=AgentOptions(cooldown=cooldown, retry=retry))
 
 
 @final
@@ -82,9 +86,10 @@ class Witness:
         """Note that the handler of ``name`` was entered."""
         self.turns[name] += 1
         self.events_of[turn.turn_id] = len(turn.events)
-        about = [event.context_key or "" for event in turn.events] + list(turn.reasons)
-        owners = {self.owners.get(key, name) for key in about}
-        if owners | {turn.agent_id, owner_of(turn.session_key)} != {name}:
+        owners = {turn.agent_id, owner_of(turn.session_key)}
+        owners |= {self.owners.get(event.context_key or "", "nobody") for event in turn.events}
+        owners |= {self.owners.get(reason, name) for reason in turn.reasons}  # most reasons are not somebody's
+        if owners != {name}:
             self.cross_agent_turns += 1
 
     def ran(self, turn: Turn) -> None:
@@ -99,11 +104,13 @@ class Story:
 
     Attributes:
         caption: Announces what is going to happen.
+        pace: What all times are multiplied by.
     """
 
     host: Host
     witness: Witness
     caption: Callable[[str], None]
+    pace: float = 1.0
 
     async def play(self) -> None:
         """Add the agents, let everything happen, and return when nothing is left to do."""
@@ -119,7 +126,7 @@ class Story:
     def _handler(self, name: str, work: Work) -> Callable[[Turn], Awaitable[Outcome]]:
         async def handler(turn: Turn) -> Outcome:
             self.witness.enter(name, turn)
-            await trio.sleep(THINKING)
+            await self._pause(THINKING)
             outcome = await work(self, turn)
             if isinstance(outcome, Ran):
                 self.witness.ran(turn)
@@ -127,10 +134,10 @@ class Story:
 
         return handler
 
-    async def start(self, turn: Turn, commands: tuple[str, ...]) -> None:
+    async def start(self, turn: Turn, children: Sequence[Child]) -> None:
         """Start children in the background of a turn; each exit wakes the turn's session."""
-        for command in commands:
-            job = await turn.exec_background(command)
+        for child in children:
+            job = await turn.exec_background(self._command(child))
             self.witness.owners[f"exec:{job.id}"] = turn.agent_id
 
     async def _a_morning(self) -> None:
@@ -139,22 +146,22 @@ class Story:
         )
         for name in AGENTS:
             self._wake(name, f"good morning, {name}")
-            await trio.sleep(0.15)
-        await trio.sleep(2.6)
+            await self._pause(0.15)
+        await self._pause(2.6)
 
     async def _a_cron_run(self) -> None:
         await self._announce(
             "research's nightly cron run has children too. It is over when they end: research itself is told."
         )
-        for command in _NIGHTLY:
-            job = await self.host.exec(CRON_RUN, command, background=True)
+        for child in _NIGHTLY:
+            job = await self.host.exec(CRON_RUN, self._command(child), background=True)
             self.witness.owners[f"exec:{job.id}"] = owner_of(CRON_RUN)
-        await trio.sleep(0.6)
+        await self._pause(0.6)
 
     async def _a_person_in_a_hurry(self) -> None:
         await self._announce("dev is cooling down. A person wakes it all the same: by hand always works.")
         self._wake("dev", "a preview now, please")
-        await trio.sleep(1.3)
+        await self._pause(1.3)
 
     async def _a_flood(self) -> None:
         await self._announce(
@@ -162,8 +169,8 @@ class Story:
         )
         for number, alert in enumerate(_ALERTS):
             await self._notify("ops", alert, f"alert:{number}")
-            await trio.sleep(0.3)
-        await trio.sleep(0.5)
+            await self._pause(0.3)
+        await self._pause(0.5)
 
     async def _trouble(self) -> None:
         await self._announce(
@@ -173,9 +180,16 @@ class Story:
         await self.host.notify("agent:ghost:main", "boo", source="hook", intent="immediate", context_key="mail:1")
         await self._notify("research", "the editor asks for a summary", "mail:2")
 
+    def _command(self, child: Child) -> str:
+        sleep, work = child
+        return f"sleep {sleep * self.pace:.3f}; {work}"
+
+    async def _pause(self, seconds: float) -> None:
+        await trio.sleep(seconds * self.pace)
+
     async def _announce(self, text: str) -> None:
         self.caption(text)
-        await trio.sleep(READING)
+        await self._pause(READING)
 
     def _wake(self, name: str, reason: str) -> None:
         self.witness.owners[reason] = name

@@ -140,14 +140,16 @@ class _Told:
     exit: Exit = field(init=False)
     output: str = ""
     decisions: list[Decision] = Factory(list[Decision])
+    end: Decision | None = None
     turn_ended: trio.Event = Factory(trio.Event)
 
     def note(self, decision: Decision) -> None:
         """Watch the host's ledger."""
         if decision.source is Source.EXEC_EVENT:
             self.decisions.append(decision)
-            is_busy = decision.kind is DecisionKind.DEFERRED and self._last(DecisionKind.STARTED) is not None
+            is_busy = decision.kind is DecisionKind.DEFERRED and self._first(DecisionKind.STARTED) is not None
             if is_busy or decision.kind in _ENDS:
+                self.end = self.end or decision
                 self.turn_ended.set()
 
     def say(self) -> None:
@@ -161,7 +163,7 @@ class _Told:
 
     def as_json(self) -> dict[str, Any]:
         """For programs."""
-        notice, turn = self._last(DecisionKind.EVENT), self._last(*_ENDS, DecisionKind.DEFERRED)
+        notice, turn = self._first(DecisionKind.EVENT), self.end
         return {
             "agent": self.agent_id,
             "command": list(self.command),
@@ -177,5 +179,5 @@ class _Told:
             "turn": turn and {"session_key": turn.session_key, "source": turn.source, "outcome": turn.kind.value},
         }
 
-    def _last(self, *kinds: DecisionKind) -> Decision | None:
-        return next((each for each in reversed(self.decisions) if each.kind in kinds), None)
+    def _first(self, kind: DecisionKind) -> Decision | None:
+        return next((each for each in self.decisions if each.kind is kind), None)

@@ -6,7 +6,7 @@ somebody else answers to the address later, it reaches that one.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from typing import Any, Generic, TypeVar, final
 
 from ...protocols.receipt import ACCEPTED, Receipt
@@ -54,8 +54,8 @@ class ActorRef(Generic[M_contra]):
         """
         return self._cell.signal(message, self._cell.kernel.sender())
 
-    async def ask(self, make: Callable[[Ask[T]], M_contra], /) -> T:
-        """Send the request that ``make`` builds around a reply, and wait for the reply.
+    def ask(self, make: Callable[[Ask[T]], M_contra], /) -> Coroutine[Any, Any, T]:
+        """Await this: send the request that ``make`` builds around a reply, and wait for the reply.
 
         One deadline covers the wait for room in the mailbox and the wait for the reply: the caller's cancel scope, or
         the system's default if that is nearer.
@@ -68,7 +68,7 @@ class ActorRef(Generic[M_contra]):
 
         Cancellation: the request is skipped if it was not handled yet; a late reply is harmless.
         """
-        return await request(self._cell, make)
+        return request(self._cell, make)
 
     def stop(self) -> bool:
         """Let it take no more messages, finish the accepted ones, and end. False when it is ending already."""

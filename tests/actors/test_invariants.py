@@ -19,7 +19,8 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 from support.world import World
 from wakeward.actors import agent as agent_module
 from wakeward.actors import router as router_module
-from wakeward.actors.agent import Agent, Retire
+from wakeward.actors.agent import Agent
+from wakeward.actors.agent_state import Retire
 from wakeward.actors.router import Location, Router
 from wakeward.actors.turns import TurnSlots
 from wakeward.protocols import cooldown as cooldown_module
@@ -63,6 +64,9 @@ class Agents(RuleBasedStateMachine):
         self.world = World(turns_max=TURNS_MAX)
         self.world.on_start = self.on_start
         self.world.on_decision = self.on_decision
+        self.world.on_interrupt = lambda turn_id, outcome: self.world.at(
+            self.world.now_ms, lambda: self.end(outcome, turn_id)
+        )
         for agent_id in AGENTS:
             self.world.add_agent(self.settings_of(agent_id, 1_800_000))
         self.asked: set[str] = set()
@@ -285,7 +289,7 @@ def events_lost_on_failure(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def events_acknowledged_unseen(monkeypatch: pytest.MonkeyPatch) -> None:
     consume = EventQueue.consume
-    monkeypatch.setattr(EventQueue, "consume", lambda self, _shown: consume(self, self.peek()))
+    monkeypatch.setattr(EventQueue, "consume", lambda self, _shown, **_more: consume(self, self.peek()))
 
 
 def stranded(monkeypatch: pytest.MonkeyPatch) -> None:

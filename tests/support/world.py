@@ -8,7 +8,8 @@ from collections.abc import Callable, Hashable
 from itertools import count
 from typing import Any
 
-from wakeward.actors.agent import Agent, AgentPorts, AgentState, Configure, Pause
+from wakeward.actors.agent import Agent
+from wakeward.actors.agent_state import AgentPorts, AgentState, Configure, Pause
 from wakeward.actors.port import Behaviour
 from wakeward.actors.router import Directory, Router
 from wakeward.actors.turns import TurnEnded, TurnSlots
@@ -75,6 +76,7 @@ class World:
         )
         self.on_decision: Callable[[Decision], None] = lambda _decision: None
         self._actors: dict[str, Behaviour] = {}
+        self._contexts: dict[str, WorldContext] = {}
         self._inbox: deque[tuple[str, object]] = deque()
         self._timers: list[tuple[int, int, Callable[[], None]]] = []
         self._order = count()
@@ -119,20 +121,21 @@ class World:
     def add_agent(self, settings: AgentSettings) -> AgentState:
         address = f"agent:{settings.agent_id}"
         state = AgentState(settings, CooldownClock(settings.interval_ms, self.now_ms))
-        ports = AgentPorts(self, self, lambda: 0.5, self._count)
         self.states[settings.agent_id] = state
         self.directory.enter(settings.agent_id, address)
-        self._actors[address] = Agent(WorldContext(self, address), state, ports)
+        self._activate(address, state)
         return state
 
     def restart(self, agent_id: str) -> None:
         """The behaviour dies and is rebuilt from its state, as a supervisor would."""
-        address = self.directory.addresses[agent_id]
-        old = self._actors[address]
-        assert isinstance(old, Agent)
-        context: Any = WorldContext(self, address)
-        self._actors[address] = Agent(context, self.states[agent_id], AgentPorts(self, self, lambda: 0.5, self._count))
+        self._activate(self.directory.addresses[agent_id], self.states[agent_id])
         self.settle()
+
+    def _activate(self, address: str, state: AgentState) -> None:
+        if address in self._contexts:
+            self._contexts[address].generations.clear()  # timers are lost with the behaviour that armed them
+        context = self._contexts[address] = WorldContext(self, address)
+        self._actors[address] = Agent(context, state, AgentPorts(self, self, lambda: 0.5, self._count))
 
     def configure(self, settings: AgentSettings) -> None:
         self.tell(f"agent:{settings.agent_id}", Configure(settings))
