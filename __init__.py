@@ -17,6 +17,7 @@ from .protocols.errors import ConfigError, HostClosedError, InvalidInputError, W
 from .protocols.event import DeliveryContext, Event
 from .protocols.event_queue import Overflow
 from .protocols.exec import Exit
+from .protocols.exec_text import ExecCompletion, parse_exec_completion
 from .protocols.heartbeat import Heartbeat
 from .protocols.ledger import Decision, DecisionKind
 from .protocols.receipt import Receipt, Refusal
@@ -48,6 +49,7 @@ __all__ = [
     "DeliveryContext",
     "DrainReport",
     "Event",
+    "ExecCompletion",
     "Exit",
     "Failed",
     "Handler",
@@ -78,6 +80,7 @@ __all__ = [
     "WakewardError",
     "open_host",
     "open_system",
+    "parse_exec_completion",
 ]
 
 _logger.disable("wakeward")

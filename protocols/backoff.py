@@ -7,6 +7,25 @@ from attrs import field, frozen, validators
 from .duration import duration_ms
 
 
+def backoff_ms(*, base_ms: int, factor: float, cap_ms: int, jitter: float, repetition: int, draw: float) -> int:
+    """The wait before a repetition, in whole milliseconds.
+
+    Args:
+        base_ms: Before the first repetition; 0 never waits.
+        factor: From one repetition to the next, 1 or more.
+        cap_ms: Never longer than this.
+        jitter: Share of the wait that is left to chance, 0 to 1: a wait ``d`` comes out in ``(d * (1 - jitter), d]``.
+        repetition: 0 for the first.
+        draw: A random number, 0 <= draw < 1.
+    """
+    wait = float(base_ms)
+    for _ in range(repetition):
+        if wait >= cap_ms or wait == 0 or factor == 1:
+            break
+        wait *= factor
+    return round(min(wait, cap_ms) * (1 - jitter * draw))
+
+
 @frozen
 class Backoff:
     """How long to wait before try ``n``.
@@ -24,12 +43,12 @@ class Backoff:
     jitter: float = field(default=0.2, validator=[validators.ge(0.0), validators.le(1.0)])
 
     def delay_ms(self, repetition: int, draw: float) -> int:
-        """The wait before a repetition.
-
-        Args:
-            repetition: 0 for the first.
-            draw: A random number, 0 <= draw < 1.
-        """
-        exponent = min(repetition, 64)  # beyond it every float is above every cap
-        full = min(float(self.cap_ms), self.base_ms * self.factor**exponent)
-        return round(full * (1 - self.jitter * draw))
+        """The wait before a repetition (0 for the first); see :func:`backoff_ms`."""
+        return backoff_ms(
+            base_ms=self.base_ms,
+            factor=self.factor,
+            cap_ms=self.cap_ms,
+            jitter=self.jitter,
+            repetition=repetition,
+            draw=draw,
+        )

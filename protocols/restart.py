@@ -12,6 +12,7 @@ from typing import Final, assert_never, final
 
 from attrs import field, frozen
 
+from .backoff import backoff_ms
 from .errors import InvalidInputError
 
 
@@ -134,19 +135,20 @@ def decide_restart(
         return GiveUp(f"{len(recent)} restarts in {spec.window_ms} ms, at most {spec.restarts_max}", exhausted=True)
     quiet = history.due_ms is not None and now_ms - history.due_ms >= spec.reset_after_ms
     streak = 1 if quiet else history.streak + 1
-    at_ms = now_ms + backoff_ms(spec, streak, roll)
+    at_ms = now_ms + delay_ms(spec, streak, roll)
     return Restart(at_ms, RestartHistory((*recent, now_ms), streak, at_ms))
 
 
-def backoff_ms(spec: RestartSpec, streak: int, roll: float) -> int:
+def delay_ms(spec: RestartSpec, streak: int, roll: float) -> int:
     """The delay before restart number ``streak`` of a row (the first is 1), in whole milliseconds."""
-    delay = float(spec.backoff_first_ms)
-    if spec.backoff_factor > 1:
-        for _ in range(streak - 1):
-            if delay >= spec.backoff_cap_ms or delay == 0:
-                break
-            delay *= spec.backoff_factor
-    return round(min(delay, spec.backoff_cap_ms) * (1 - spec.jitter * roll))
+    return backoff_ms(
+        base_ms=spec.backoff_first_ms,
+        factor=spec.backoff_factor,
+        cap_ms=spec.backoff_cap_ms,
+        jitter=spec.jitter,
+        repetition=streak - 1,
+        draw=roll,
+    )
 
 
 def _policy_restarts(policy: Policy, *, crashed: bool) -> bool:

@@ -9,10 +9,11 @@ millisecond.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Final, Self, final
 
 import trio
-from attrs import frozen
+from attrs import field, frozen
 
 _TOLERANCE_MS: Final = 0.001
 
@@ -29,16 +30,17 @@ class Clock:
 
     epoch_ms: int
     anchor_s: float
+    _read_s: Callable[[], float] = field(repr=False, eq=False)
 
     @classmethod
     def start(cls, epoch_ms: int = 0) -> Self:
-        """Anchor the timeline at this instant. Needs a running Trio."""
-        return cls(epoch_ms, trio.current_time())
+        """Anchor the timeline at this instant. Needs a running Trio, and is good for that run."""
+        read_s = trio.lowlevel.current_clock().current_time  # trio.current_time() asks for the clock each time
+        return cls(epoch_ms, read_s(), read_s)
 
     def now_ms(self) -> int:
         """The present instant; never earlier than an instant whose :meth:`deadline_s` has come."""
-        elapsed_s = trio.current_time() - self.anchor_s
-        return self.epoch_ms + int(elapsed_s * 1000 + _TOLERANCE_MS)
+        return self.epoch_ms + int((self._read_s() - self.anchor_s) * 1000 + _TOLERANCE_MS)
 
     def deadline_s(self, at_ms: int) -> float:
         """An instant of the timeline as a Trio deadline, in seconds of Trio's clock."""

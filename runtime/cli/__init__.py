@@ -12,9 +12,9 @@ from typing import Final
 import click
 
 from ...protocols.errors import WakewardError
-from .demo import demo
+from .demo import demo as demo_command
 from .exec import exec_command
-from .run import run
+from .run import run as run_command
 
 EXIT_WRONG_INPUT: Final = 2
 EXIT_INTERRUPTED: Final = 130
@@ -26,9 +26,8 @@ def wakeward() -> None:
     """One wake, one agent: a runtime for hosts that run many agents."""
 
 
-wakeward.add_command(demo)
-wakeward.add_command(run)
-wakeward.add_command(exec_command)
+for command in (demo_command, run_command, exec_command):
+    wakeward.add_command(command)
 
 
 def main(argv: Sequence[str] | None = None) -> int:

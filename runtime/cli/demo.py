@@ -32,7 +32,7 @@ def demo(*, as_json: bool) -> int:
     Takes about 15 seconds. The exit status is 1 when the numbers at its end do not add up.
     """
     try:
-        report = trio.run(_play, None if as_json else Console(highlight=False))
+        report = trio.run(play_demo, None if as_json else Console(highlight=False))
     except trio.TooSlowError:
         raise click.ClickException(f"the demo did not come to its end within {_TIME_MAX} s") from None
     broken = report.broken()
@@ -43,17 +43,28 @@ def demo(*, as_json: bool) -> int:
     return 1 if broken else 0
 
 
-async def _play(console: Console | None) -> DemoReport:
+async def play_demo(console: Console | None, pace: float = 1.0) -> DemoReport:
+    """Play the demo.
+
+    Args:
+        console: Where it is shown; ``None``: nowhere.
+        pace: What all times are multiplied by.
+
+    Raises:
+        trio.TooSlowError: It did not come to its end.
+
+    Cancellation: its children are ended.
+    """
     with trio.fail_after(_TIME_MAX):
-        async with open_host(demo_config(), clock=Clock.start()) as host:
+        async with open_host(demo_config(pace), clock=Clock.start()) as host:
             witness = Witness()
-            if console is None:
-                await Story(host, witness, lambda _: None).play()
-                return DemoReport(host.statistics(), witness)
-            return await _show(host, witness, console)
+            if console is not None:
+                return await _show(host, witness, console, pace)
+            await Story(host, witness, lambda _: None, pace).play()
+            return DemoReport(host.statistics(), witness)
 
 
-async def _show(host: Host, witness: Witness, console: Console) -> DemoReport:
+async def _show(host: Host, witness: Witness, console: Console, pace: float) -> DemoReport:
     show = DemoShow(
         console,
         host.system.clock.now_ms,
@@ -67,7 +78,7 @@ async def _show(host: Host, witness: Witness, console: Console) -> DemoReport:
         async with trio.open_nursery() as nursery:
             nursery.start_soon(_refresh, live)
             nursery.start_soon(_print, feed, show, nursery.cancel_scope)
-            await Story(host, witness, feed.put).play()
+            await Story(host, witness, feed.put, pace).play()
             feed.end()
     report = DemoReport(host.statistics(), witness)
     show.closing(report)

@@ -34,9 +34,7 @@ def test_the_command_is_shown_and_what_it_woke(capfd: pytest.CaptureFixture[str]
         (["no-such-program", "--agent", "x"], 127),
     ],
 )
-def test_the_status_is_the_commands_own(
-    command: list[str], status: int, capfd: pytest.CaptureFixture[str]
-) -> None:
+def test_the_status_is_the_commands_own(command: list[str], status: int, capfd: pytest.CaptureFixture[str]) -> None:
     assert main(["exec", "--agent", "ops", *command]) == status
     assert "turn     ops: #1" in capfd.readouterr().err
 
@@ -78,7 +76,18 @@ def test_a_configured_agent_takes_the_turn(
     tmp_path: Path, capfd: pytest.CaptureFixture[str], status: int, outcome: str
 ) -> None:
     (tmp_path / "host.toml").write_text(CONFIG.format(status=status))
-    argv = ["exec", "--json", "--config", str(tmp_path / "host.toml"), "--agent", "ops", "--", "sh", "-c", "sleep .3; echo x"]
+    argv = [
+        "exec",
+        "--json",
+        "--config",
+        str(tmp_path / "host.toml"),
+        "--agent",
+        "ops",
+        "--",
+        "sh",
+        "-c",
+        "sleep .3; echo x",
+    ]
     assert main(argv) == 0
     assert json.loads(capfd.readouterr().out)["turn"]["outcome"] == outcome
     turn = json.loads((tmp_path / "got").read_text())
@@ -119,5 +128,7 @@ async def test_output_is_shown_while_the_command_runs_and_an_interrupt_ends_both
         process.send_signal(2)
         assert await process.wait() == 130
         assert await process.stderr.receive_some() in {b"", b"\n"}  # click ends the line
+        await process.stdout.aclose()
+        await process.stderr.aclose()
     with pytest.raises(ProcessLookupError):
         os.kill(int((tmp_path / "pid").read_text()), 0)

@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 import trio
+from support.fifo import open_fifo
 from wakeward import (
     AgentSpec,
     CooldownPolicy,
@@ -31,7 +32,7 @@ MAIN = "agent:ops:main"
 
 
 @asynccontextmanager
-async def hosting(*command: str, folder: str | None = None, **options: Any) -> AsyncIterator[Host]:
+async def hosting(*command: str, folder: str | None = None, **options: Any) -> AsyncGenerator[Host]:
     """A host whose one agent is a command, within a time that is far beyond what is needed."""
     with trio.fail_after(20):
         async with open_host() as host:
@@ -144,14 +145,14 @@ async def test_try_later_is_tried_again_soon(tmp_path: Path) -> None:
 @pytest.mark.parametrize("how", ["timeout", "drain", "cancel"])
 async def test_a_turn_that_is_cut_short_leaves_nothing_running(tmp_path: Path, how: str) -> None:
     """The program has a child of its own that ignores SIGTERM; both write down who they are."""
-    script = "echo $$ >outer; (trap '' TERM; sh -c 'echo $PPID' >inner; while :; do sleep 1; done) & wait"
+    script = "echo $$ >fifo; (trap '' TERM; sh -c 'echo $PPID' >fifo; while :; do sleep 1; done) & wait"
     timeout = "300ms" if how == "timeout" else "1h"
     retry = RetryPolicy(attempts_max=1)
-    with trio.CancelScope() as scope:
+    pids: list[int] = []
+    with open_fifo(tmp_path / "fifo") as fifo, trio.CancelScope() as scope:
         async with hosting("sh", "-c", script, folder=str(tmp_path), turn_timeout=timeout, retry=retry) as host:
             host.wake(MAIN, source="manual", intent="manual", coalesce_ms=0)
-            while not all((tmp_path / name).exists() and (tmp_path / name).read_text() for name in ("outer", "inner")):
-                await trio.sleep(0.01)
+            pids = [int(await fifo.read_line()) for _ in range(2)]
             if how == "timeout":
                 await host.wait_idle()
                 assert host.ledger.counts[DecisionKind.FAILED] == 1
@@ -160,13 +161,12 @@ async def test_a_turn_that_is_cut_short_leaves_nothing_running(tmp_path: Path, h
             else:
                 scope.cancel(reason="the test says so")
                 await trio.sleep_forever()
-            assert_gone(tmp_path)
-    assert_gone(tmp_path)
+            assert_gone(pids)
+    assert_gone(pids)
 
 
-def assert_gone(folder: Path) -> None:
-    for name in ("outer", "inner"):
-        pid = int((folder / name).read_text())
+def assert_gone(pids: list[int]) -> None:
+    for pid in pids:
         with pytest.raises(ProcessLookupError):
             os.kill(pid, 0)
 

@@ -11,7 +11,7 @@ from wakeward.protocols.restart import (
     Restart,
     RestartHistory,
     RestartSpec,
-    backoff_ms,
+    delay_ms,
     decide_restart,
 )
 
@@ -67,13 +67,13 @@ def test_one_restart_too_many_within_the_window() -> None:
 
 def test_backoff_doubles_up_to_the_cap() -> None:
     spec = RestartSpec(backoff_first_ms=100, backoff_cap_ms=1_000)
-    assert [backoff_ms(spec, streak, 0.0) for streak in range(1, 7)] == [100, 200, 400, 800, 1_000, 1_000]
-    assert backoff_ms(spec, 10**9, 0.0) == 1_000
+    assert [delay_ms(spec, streak, 0.0) for streak in range(1, 7)] == [100, 200, 400, 800, 1_000, 1_000]
+    assert delay_ms(spec, 10**9, 0.0) == 1_000
 
 
 def test_jitter_takes_away_up_to_its_part() -> None:
     spec = RestartSpec(backoff_first_ms=1_000, jitter=0.25)
-    assert [backoff_ms(spec, 1, roll) for roll in (0.0, 0.5, 0.999999)] == [1_000, 875, 750]
+    assert [delay_ms(spec, 1, roll) for roll in (0.0, 0.5, 0.999999)] == [1_000, 875, 750]
 
 
 def test_a_quiet_time_resets_the_backoff() -> None:
@@ -99,10 +99,10 @@ def test_never_more_restarts_in_a_window_than_allowed(spec: RestartSpec, crashes
 
 @given(SPECS, st.integers(1, 100), ROLLS)
 def test_a_delay_is_within_its_bounds(spec: RestartSpec, streak: int, roll: float) -> None:
-    whole = backoff_ms(spec, streak, 0.0)
-    assert whole * (1 - spec.jitter) - 1 <= backoff_ms(spec, streak, roll) <= whole
+    whole = delay_ms(spec, streak, 0.0)
+    assert whole * (1 - spec.jitter) - 1 <= delay_ms(spec, streak, roll) <= whole
     assert whole <= max(spec.backoff_cap_ms, 0)
-    assert whole <= backoff_ms(spec, streak + 1, 0.0)
+    assert whole <= delay_ms(spec, streak + 1, 0.0)
 
 
 @given(SPECS, CRASHES)

@@ -24,7 +24,7 @@ async def test_the_wall_clock_moves_nothing(autojump_clock: trio.testing.MockClo
 @given(st.floats(0, 2_000_000), st.integers(0, 2**42), st.integers(0, 10**10))
 def test_at_a_deadline_its_instant_has_come(anchor_s: float, epoch_ms: int, after_ms: int) -> None:
     async def main() -> None:
-        clock = Clock(epoch_ms, trio.current_time())
+        clock = Clock.start(epoch_ms)
         await trio.sleep_until(clock.deadline_s(epoch_ms + after_ms))
         assert clock.now_ms() == epoch_ms + after_ms
 

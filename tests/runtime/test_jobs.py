@@ -20,7 +20,7 @@ from wakeward.protocols.exec import ExecSpec, Exit, ExitReason, NoticeSeen
 from wakeward.protocols.job_input import INPUT_MAX_BYTES
 from wakeward.protocols.messages import Notice
 from wakeward.protocols.receipt import ACCEPTED, Receipt, Refusal
-from wakeward.runtime.fake_process import FakeChild, FakeProcesses, call_at_in
+from support.fake_process import FakeChild, FakeProcesses, call_at_in
 from wakeward.runtime.jobs import JobHandle, Jobs, child_environment
 
 OPS = Contract("agent:ops:main", "ops")

@@ -277,7 +277,7 @@ class World:
 
     def advance(self, by_ms: int) -> None:
         async def jump_by_jump() -> None:
-            until_s = trio.current_time() + by_ms / 1000
+            until_s = trio.current_time() + by_ms / 1000 + 1e-7  # beyond what a sum of floats can be short of
             while (left_s := until_s - trio.current_time()) > 1e-9:
                 self.clock.jump(min(left_s, max(trio.lowlevel.current_statistics().seconds_to_next_deadline, 1e-9)))
                 await trio.testing.wait_all_tasks_blocked()

@@ -14,9 +14,9 @@ from typing import final
 import trio
 from attrs import define, frozen
 
-from ..actors.exec_port import JobExited, JobStarted
-from ..actors.job import Job
-from ..protocols.exec import Exit, ExitReason
+from wakeward.actors.exec_port import JobExited, JobStarted
+from wakeward.actors.job import Job
+from wakeward.protocols.exec import Exit, ExitReason
 
 CallAt = Callable[[int, Callable[[], None]], None]
 """Calls a function at an instant of the host's timeline, in milliseconds."""
