@@ -9,9 +9,9 @@ Everything that wants a turn comes through here, and through one gate (:meth:`Ag
                -> busy skip: the start is given back, the wake tries again
                -> failed: it counts; tried again with backoff, a bounded number of times, then parked
 
-The state lives in :class:`~.agent_state.AgentState`, apart from the behaviour: a restart of the behaviour loses nothing, and a journal
-can store it. What must hold after every message: a lane with events that were promised a turn has a pending wake, an active
-turn or a place in line, or it is parked, visibly.
+The state lives in :class:`~.agent_state.AgentState`, apart from the behaviour: a restart of the behaviour loses
+nothing, and a journal can store it. What must hold after every message: a lane with events that were promised a turn
+has a pending wake, an active turn or a place in line, or it is parked, visibly.
 """
 
 from __future__ import annotations
@@ -307,8 +307,8 @@ class Agent:
         self._ctx.set_timer(_turn_timer(overdue.session_key), self._now_ms + STUCK_AFTER_MS, stuck)
 
     def _on_turn_stuck(self, stuck: TurnStuck) -> None:
-        """The handler ignores that it was cancelled. It cannot be stopped, but it need not stop others: its slot is freed, and
-        its session is left alone until it ends.
+        """The handler ignores that it was cancelled. It cannot be stopped, but it need not stop others: its slot is
+        freed, and its session is left alone until it ends.
         """
         lane = self._state.lanes[stuck.session_key]
         wake = lane.wake

@@ -43,8 +43,8 @@ def locate(session_key: str | None, agent_id: str | None, routing: Routing, unow
     """Find the owner and the session that an event or a wake is for.
 
     Args:
-        session_key: Any spelling; ``None`` means the agent's main session. A cron run, and anything below it, means the main
-            session too, or the agent's ``global`` one.
+        session_key: Any spelling; ``None`` means the agent's main session. A cron run, and anything below it, means
+            the main session too, or the agent's ``global`` one.
         agent_id: The owner, where the key names none.
         routing: Main key and scope.
         unowned: The agent that owns keys without an owner, when neither key nor ``agent_id`` names one.
@@ -63,8 +63,8 @@ def locate(session_key: str | None, agent_id: str | None, routing: Routing, unow
         owner = owner or unowned
         if owner is None:
             raise InvalidInputError(
-                f"session key {session_key!r} names no agent (expected 'agent:<agent id>:<rest>'), and no agent owns what "
-                "has no owner"
+                f"session key {session_key!r} names no agent (expected 'agent:<agent id>:<rest>'), "
+                "and no agent owns what has no owner"
             )
         return Location(owner, queue_key(session_key, owner))
     holder = representable_agent_id(parsed.agent_id)

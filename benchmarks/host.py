@@ -1,4 +1,5 @@
-"""The host: from a wake to the handler, wakes by the hundred thousand, what an idle agent costs, what an import costs."""
+"""The host: from a wake to the handler, wakes by the hundred thousand, what an idle agent costs, what an import
+costs."""
 
 from __future__ import annotations
 

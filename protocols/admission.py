@@ -1,7 +1,7 @@
 """What may wake an agent that has no cadence.
 
-Ours: every targeted wake (openclaw#67913, #129836: switching the beat off must not switch off completions). OpenClaw's, as
-recorded, for who needs it: some kinds only, told apart by the reason's text among other things.
+Ours: every targeted wake (openclaw#67913, #129836: switching the beat off must not switch off completions).
+OpenClaw's, as recorded, for who needs it: some kinds only, told apart by the reason's text among other things.
 """
 
 from __future__ import annotations

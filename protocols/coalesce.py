@@ -1,9 +1,9 @@
 """Coalescing: many wakes of one session become one turn that knows every reason.
 
-Each session has three slots, because three kinds of work must not swallow one another: due *tasks*, the *scheduled* beat,
-and *events* (with everything urgent). Wakes in the same slot merge at once; slots that are ready together merge when they
-are taken, except that a task and an event stay two turns. The rules were recorded from OpenClaw; every reason is kept,
-where OpenClaw keeps the last.
+Each session has three slots, because three kinds of work must not swallow one another: due *tasks*, the *scheduled*
+beat, and *events* (with everything urgent). Wakes in the same slot merge at once; slots that are ready together merge
+when they are taken, except that a task and an event stay two turns. The rules were recorded from OpenClaw; every
+reason is kept, where OpenClaw keeps the last.
 """
 
 from __future__ import annotations
@@ -71,7 +71,7 @@ class PendingWake:
     @property
     def due_at_ms(self) -> int:
         """When it may be taken, as far as the wake itself is concerned."""
-        return self.ready_at_ms if self.ready_at_ms > self.not_before_ms else self.not_before_ms
+        return max(self.not_before_ms, self.ready_at_ms)
 
     def settle(self, outcome: object) -> None:
         """Tell everybody who waits, once."""
@@ -123,9 +123,9 @@ def priority(wake: PendingWake) -> int:
 def merge(earlier: PendingWake, later: PendingWake) -> PendingWake:
     """Unite two wakes of one session; ``earlier`` becomes the united one.
 
-    The preferred one (a task before anything else, else by priority, else the later) gives source, intent and reason. Tasks
-    are united, a delivery override is kept whoever brought it, every waiter and every reason is kept. An urgent wake that no
-    guard has held yet lifts what a guard imposed on the other: immediate and manual release retained work.
+    The preferred one (a task before anything else, else by priority, else the later) gives source, intent and reason.
+    Tasks are united, a delivery override is kept whoever brought it, every waiter and every reason is kept. An urgent
+    wake that no guard has held yet lifts what a guard imposed on the other: immediate and manual release retained work.
     """
     chosen, other = (later, earlier) if _prefers_later(earlier, later) else (earlier, later)
     intent = other.intent if chosen.intent is _SCHEDULED else chosen.intent
@@ -198,8 +198,7 @@ class LaneWakes:
 
     def offer(self, wake: PendingWake, blocked_until_ms: int = 0) -> bool:
         """Add a wake; returns whether it merged with one that was there."""
-        if blocked_until_ms > self.blocked_until_ms:
-            self.blocked_until_ms = blocked_until_ms
+        self.blocked_until_ms = max(self.blocked_until_ms, blocked_until_ms)
         if wake.intent is _TASK:
             there, self.task = self.task, merge(self.task, wake) if self.task else wake
         elif wake.intent is _SCHEDULED:
@@ -209,8 +208,8 @@ class LaneWakes:
         return there is not None
 
     def absorb(self, wake: Wake, now_ms: int) -> PendingWake | None:
-        """The short way of the commonest case, one more wake of the same kind: what :meth:`offer` would make of it, without
-        making it first. ``None``: not such a case, offer it.
+        """The short way of the commonest case, one more wake of the same kind: what :meth:`offer` would make of it,
+        without making it first. ``None``: not such a case, offer it.
         """
         there = self.task if wake.intent is _TASK else self.scheduled if wake.intent is _SCHEDULED else self.event
         if there is None or there.source is not wake.source or there.intent is not wake.intent or there.retained:

@@ -11,8 +11,8 @@ wake that is held back is told why and the first instant at which the same guard
 | task      | runs                  | waits for the minimum spacing; flood guard                           |
 | event     | runs                  | waits for the due time (or, by choice, not) and spacing; flood guard |
 
-Starts are *reserved*: a start counts from the moment the turn starts, so overlapping turns of one agent cannot slip past
-the clock, and it is given back when the turn turns out to be a busy skip. A long turn that ends late cannot rewind
+Starts are *reserved*: a start counts from the moment the turn starts, so overlapping turns of one agent cannot slip
+past the clock, and it is given back when the turn turns out to be a busy skip. A long turn that ends late cannot rewind
 the clock, because the clock remembers the latest start, not the latest end.
 """
 
@@ -60,8 +60,8 @@ class CooldownPolicy:
         min_spacing_ms: Between the starts of two turns that events or tasks ask for; given as ``min_spacing``.
         flood_window_ms: The window of the flood guard, inclusive at both ends; given as ``flood_window``.
         flood_threshold: As many starts in the window hold everything but manual wakes.
-        events_wait_for_due: As recorded, an event that comes after the first turn waits for the agent's due time *unless*
-            a guard has held it before; a completion in the 31st second after a turn can so wait for the whole
+        events_wait_for_due: As recorded, an event that comes after the first turn waits for the agent's due time
+            *unless* a guard has held it before; a completion in the 31st second after a turn can so wait for the whole
             interval. With ``False`` an event waits for the spacing only.
     """
 
@@ -189,8 +189,8 @@ class CooldownClock:
     def note_deferral(self, deferral: Deferral, *, now_ms: int, pushes_due: bool) -> bool:
         """Account for a wake held back. Returns whether this opens a flood episode, to be reported once.
 
-        As recorded, a deferral by flood or spacing pushes a due time that has come on by one interval, unless the wake was
-        the plain exit of a child.
+        As recorded, a deferral by flood or spacing pushes a due time that has come on by one interval, unless the wake
+        was the plain exit of a child.
         """
         if pushes_due and deferral.reason is not DeferReason.NOT_DUE and self.next_due_ms <= now_ms:
             self.next_due_ms = now_ms + (self.interval_ms or 0)

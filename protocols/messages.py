@@ -1,7 +1,7 @@
 """The messages that actors send each other about wakes and events.
 
-Messages are not values: they are made once, handed over, and never compared, so they are plain slotted objects (a frozen
-instance costs about three times as much to make).
+Messages are not values: they are made once, handed over, and never compared, so they are plain slotted objects (a
+frozen instance costs about three times as much to make).
 """
 
 from __future__ import annotations

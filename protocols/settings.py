@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from attrs import field, frozen, validators
 
-from .cooldown import CooldownPolicy
-from .duration import duration_ms
-from .event_queue import CAPACITY_DEFAULT, Overflow
 from .active_hours import ActiveHours
 from .admission import WithoutCadence
 from .backoff import Backoff
+from .cooldown import CooldownPolicy
+from .duration import duration_ms
+from .event_queue import CAPACITY_DEFAULT, Overflow
 
 _AT_LEAST_ONE = [validators.instance_of(int), validators.ge(1)]
 _NOT_NEGATIVE = [validators.instance_of(int), validators.ge(0)]

@@ -40,7 +40,8 @@ class Failed:
 
     Attributes:
         reason: Why.
-        transient: Worth another try; a bounded number of tries with backoff follows. ``False``: trying again is useless.
+        transient: Worth another try; a bounded number of tries with backoff follows. ``False``: trying again is
+            useless.
     """
 
     reason: str

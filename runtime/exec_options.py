@@ -16,7 +16,8 @@ from .jobs import child_environment
 
 
 class ExecOptions(TypedDict, total=False):
-    """The options of :meth:`Host.exec <wakeward.runtime.host.Host.exec>`. Durations as ``"30s"``, seconds or a timedelta.
+    """The options of :meth:`Host.exec <wakeward.runtime.host.Host.exec>`. Durations as ``"30s"``, seconds or a
+    timedelta.
 
     Attributes:
         background: Return at once; the exit is told to the session.

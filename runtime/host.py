@@ -5,8 +5,8 @@
         await host.notify("agent:ops:main", "deploy finished", source="hook", intent="immediate")
         await host.wait_idle()
 
-What a host is made of: a :class:`~.kernel.ActorSystem`, in which the router, the agents and the exec supervisor live; the turn
-runner; the process shell; the ledger. They meet here and nowhere else.
+What a host is made of: a :class:`~.kernel.ActorSystem`, in which the router, the agents and the exec supervisor live;
+the turn runner; the process shell; the ledger. They meet here and nowhere else.
 """
 
 from __future__ import annotations
@@ -94,7 +94,9 @@ class Host:
         self._nursery = nursery
         ports = AgentPorts(self._turns, self.ledger, random.Random().random, self._count)  # noqa: S311 - jitter
         system.define("agent", lambda ctx: Agent(ctx, self._states[ctx.address], ports), mailbox=_MAILBOX)
-        self._router: ActorRef[Wake | Notice | NoticeSeen] = system.spawn(_ROUTER, lambda ctx: Router(ctx, self._directory, self.ledger), mailbox=_MAILBOX)
+        self._router: ActorRef[Wake | Notice | NoticeSeen] = system.spawn(
+            _ROUTER, lambda ctx: Router(ctx, self._directory, self.ledger), mailbox=_MAILBOX
+        )
         system.spawn(SUPERVISOR_ADDRESS, lambda ctx: ExecSupervisor(ctx, shell, self._registry), mailbox=_MAILBOX)
 
     # ---- agents
@@ -123,8 +125,8 @@ class Host:
             logger.warning("agent {}: {}", spec.id, remark)
 
     def remove_agent(self, agent_id: str) -> None:
-        """Let an agent go: it takes no more turns. A running one ends as it would; events that no turn has seen become dead
-        letters of the ledger, and whoever waits for an outcome is told.
+        """Let an agent go: it takes no more turns. A running one ends as it would; events that no turn has seen become
+        dead letters of the ledger, and whoever waits for an outcome is told.
 
         Raises:
             InvalidInputError: There is no such agent.
@@ -136,7 +138,8 @@ class Host:
         self.system.signal(address, Retire("agent removed"))
 
     def reconfigure_agent(self, spec: AgentSpec) -> None:
-        """Give a running agent a new specification. Its guards and what is pending are kept; a running turn keeps the old one.
+        """Give a running agent a new specification. Its guards and what is pending are kept; a running turn keeps the
+        old one.
 
         Raises:
             InvalidInputError: There is no such agent.
@@ -148,9 +151,9 @@ class Host:
         self.system.tell(address, Configure(self.config.settings_of(spec.id, spec)))
 
     def reconfigure(self, config: HostConfig) -> None:
-        """Take another configuration while running. Nothing fires twice; guards, pending wakes and events are kept; turns that
-        run end as they began. The agents of the old configuration that the new one lacks are removed, new ones are added;
-        agents that were added by :meth:`add_agent` stay.
+        """Take another configuration while running. Nothing fires twice; guards, pending wakes and events are kept;
+        turns that run end as they began. The agents of the old configuration that the new one lacks are removed, new
+        ones are added; agents that were added by :meth:`add_agent` stay.
 
         Raises:
             ConfigError: An agent of the configuration cannot be loaded; nothing has changed.
@@ -171,7 +174,9 @@ class Host:
         self._configured = set(specs)
 
     def set_heartbeats(self, *, enabled: bool) -> None:
-        """Hold every wake in the host, or let them go again. What is held is not dropped; running turns end as they would."""
+        """Hold every wake in the host, or let them go again. What is held is not dropped; running turns end as they
+        would.
+        """
         self._paused = not enabled
         for address in self._directory.addresses.values():
             self.system.signal(address, Pause(self._paused))
@@ -247,12 +252,14 @@ class Host:
         until_deferred: bool = False,
         **options: Unpack[WakeOptions],
     ) -> dict[str, Outcome]:
-        """Wake the main session of every agent that has a cadence, each with a wake of its own. The only fan-out there is.
+        """Wake the main session of every agent that has a cadence, each with a wake of its own. The only fan-out there
+        is.
 
         Args:
             source: As for :meth:`wake`, and so are the others.
             intent: How urgent it is.
-            until_deferred: Take the first deferral of an agent, with the instant at which it is retried, for its outcome.
+            until_deferred: Take the first deferral of an agent, with the instant at which it is retried, for its
+                outcome.
             options: See :class:`~wakeward.runtime.wake_options.WakeOptions`.
 
         Returns:
@@ -296,7 +303,8 @@ class Host:
             agent_id: The owner, where the key names none.
 
         Returns:
-            When the event is accepted for good: truthy, also when a queued event says the same already. Falsy when it was
+            When the event is accepted for good: truthy, also when a queued event says the same already. Falsy when it
+            was
             refused: nobody owns the session, or its queue is full (try again later).
 
         Raises:
@@ -435,8 +443,9 @@ class Host:
         )
 
     async def drain(self, grace: Duration | None = None) -> DrainReport:
-        """End in four phases: refuse what is new, start no more turns, let turns and children end within the grace, cancel the
-        rest (children: SIGTERM, then SIGKILL). Events and wakes that were accepted stay where they are, and are reported.
+        """End in four phases: refuse what is new, start no more turns, let turns and children end within the grace,
+        cancel the rest (children: SIGTERM, then SIGKILL). Events and wakes that were accepted stay where they are, and
+        are reported.
 
         Args:
             grace: By default the configuration's ``drain_grace``. A second call waits for the same end; a shorter grace
@@ -480,7 +489,9 @@ class Host:
     # ---- inside
 
     def _tell_agent(self, address: str, message: object) -> Receipt:
-        """How the turn runner tells agents: nothing is refused for want of room, and who waits for quiet looks again."""
+        """How the turn runner tells agents: nothing is refused for want of room, and who waits for quiet looks
+        again.
+        """
         self._quiet.unpark_all()
         return self.system.signal(address, message)
 

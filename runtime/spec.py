@@ -22,7 +22,8 @@ class AgentSpec(AgentOptions):
     """An agent: ``AgentSpec("ops", handler, heartbeat=Heartbeat("30m"))``.
 
     Attributes:
-        id: Its name in session keys (``agent:<id>:...``): letters, digits, ``-`` and ``_``, at most 64; case does not matter.
+        id: Its name in session keys (``agent:<id>:...``): letters, digits, ``-`` and ``_``, at most 64; case does not
+            matter.
         handler: What it does in a turn.
     """
 

@@ -82,8 +82,8 @@ class Turn:
 
     @property
     def delivery(self) -> DeliveryContext | None:
-        """Where the answer should go: what the wake says, else the events, the latest first. ``None``: the session's own
-        route.
+        """Where the answer should go: what the wake says, else the events, the latest first. ``None``: the session's
+        own route.
         """
         return self._request.delivery
 
@@ -98,7 +98,9 @@ class Turn:
         return self._request.started_at_ms
 
     async def exec(self, command: str | Sequence[str], **options: Unpack[ExecOptions]) -> JobHandle:
-        """Run a command for this session: :meth:`Host.exec <wakeward.runtime.host.Host.exec>` with the turn's session."""
+        """Run a command for this session: :meth:`Host.exec <wakeward.runtime.host.Host.exec>` with the turn's
+        session.
+        """
         return await self._host.exec(self.session_key, command, **options)
 
     async def exec_background(self, command: str | Sequence[str], **options: Unpack[ExecOptions]) -> JobHandle:

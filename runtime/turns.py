@@ -1,8 +1,8 @@
 """The turn runner: each turn in a task of its own, under a scope of its own.
 
-What leaves a handler is told apart here, once: its outcome, a crash, an interrupt (the time limit is one; the agent keeps
-it), a cancellation from outside. Whatever happens, the agent is told exactly once that the turn has ended, from a ``finally`` and synchronously, so
-that no cancellation can come between.
+What leaves a handler is told apart here, once: its outcome, a crash, an interrupt (the time limit is one; the agent
+keeps it), a cancellation from outside. Whatever happens, the agent is told exactly once that the turn has ended, from a
+``finally`` and synchronously, so that no cancellation can come between.
 """
 
 from __future__ import annotations

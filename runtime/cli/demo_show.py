@@ -180,7 +180,7 @@ class DemoShow:
         table.add_column("agent")
         for title in ("wakes asked for", "coalesced"):
             table.add_column(title, justify="right")
-        table.add_column("deferred", no_wrap=True)
+        table.add_column("deferred", no_wrap=True, max_width=26)
         for title in ("turns", "events presented"):
             table.add_column(title, justify="right")
         for name, agent in report.statistics.agents.items():

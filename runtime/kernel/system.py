@@ -9,7 +9,6 @@ from types import TracebackType
 from typing import Any, Final, TypeVar, cast, final
 
 import trio
-import trio.testing
 
 from ...actors.port import Context, Receiver, Terminated
 from ...protocols.errors import InvalidInputError
@@ -34,6 +33,11 @@ M = TypeVar("M")
 
 ASK_DEADLINE_MS: Final = 30_000
 DRAIN_GRACE_MS: Final = 10_000
+
+_REAL_CLOCK: Final = "SystemClock"
+"""The class of Trio's own clock, which it does not export. Importing ``trio.testing`` to ask for the other would import
+pytest, where that is installed.
+"""
 
 _DEFAULT_MAILBOX: Final = MailboxSpec()
 _DEFAULT_RESTART: Final = RestartSpec()
@@ -278,7 +282,7 @@ class _Opening(AbstractAsyncContextManager[ActorSystem]):
 
     async def __aenter__(self) -> ActorSystem:
         nursery = await self._nursery_manager.__aenter__()
-        realtime = not isinstance(trio.lowlevel.current_clock(), trio.testing.MockClock)
+        realtime = type(trio.lowlevel.current_clock()).__name__ == _REAL_CLOCK
         self._kernel = kernel = Kernel(
             self._name,
             self._clock or Clock.start(),

@@ -27,8 +27,9 @@ FREE = CooldownPolicy(min_spacing=0, flood_window=0, events_wait_for_due=False)
 
 def world_of(*agents: str, **settings: Any) -> World:
     world = World()
+    given: dict[str, Any] = {"cooldown": EAGER, **settings}
     for agent_id in agents or ("ops",):
-        world.add_agent(AgentSettings(agent_id, f"agent:{agent_id}:main", **{"cooldown": EAGER, **settings}))
+        world.add_agent(AgentSettings(agent_id, f"agent:{agent_id}:main", **given))
     return world
 
 

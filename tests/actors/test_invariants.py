@@ -4,10 +4,14 @@ A Hypothesis state machine asks for everything and checks the invariants of the 
 model that knows nothing of how the agent works. That each invariant can fail is shown by mutations kept below.
 """
 
+# The mutations reach into what they break.
+# pyright: reportPrivateUsage=false, reportPrivateImportUsage=false, reportUnknownLambdaType=false
+# pyright: reportUnknownArgumentType=false, reportUnknownMemberType=false, reportUnknownVariableType=false
+
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from typing import Any
 
@@ -403,7 +407,7 @@ MUTATIONS: list[Callable[[pytest.MonkeyPatch], None]] = [
 
 
 @contextmanager
-def _fails() -> Iterator[None]:
+def _fails() -> Generator[None]:
     with pytest.raises((AssertionError, KeyError, BaseExceptionGroup)):
         yield
 

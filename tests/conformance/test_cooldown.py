@@ -14,7 +14,8 @@ NAMES = ("min_spacing", "flood_window", "flood_threshold")
 def policy(given: Row) -> CooldownPolicy:
     stated: Row = {name: value for name in NAMES if (value := given.get(name)) is not None}
     lengths = {name: timedelta(milliseconds=stated[name]) for name in stated if name != "flood_threshold"}
-    return CooldownPolicy(**{**stated, **lengths})
+    known: Row = {**stated, **lengths}
+    return CooldownPolicy(**known)
 
 
 @each_row("cooldown", fn="should_defer_wake")

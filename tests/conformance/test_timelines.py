@@ -1,9 +1,9 @@
 """Who is started when: OpenClaw's recorded schedules, run through a real host on a virtual clock.
 
-The settings are OpenClaw's where they differ from our defaults. A wake without a session means the agent's main session;
-OpenClaw has a lane of its own for it and reports no session, so the main session and none are the same here. Whoever hears
-of a busy skip is told when it is tried again; OpenClaw does not say. Whoever waits for a wake that nobody owns, or no longer,
-hears of it at once; OpenClaw lets such a wake wait for its time first.
+The settings are OpenClaw's where they differ from our defaults. A wake without a session means the agent's main
+session; OpenClaw has a lane of its own for it and reports no session, so the main session and none are the same here.
+Whoever hears of a busy skip is told when it is tried again; OpenClaw does not say. Whoever waits for a wake that nobody
+owns, or no longer, hears of it at once; OpenClaw lets such a wake wait for its time first.
 """
 
 from __future__ import annotations
@@ -13,11 +13,22 @@ from collections import defaultdict
 from itertools import count
 from typing import Any
 
-import pytest
 import trio
 import trio.testing
 from support.vectors import Row, each_row
-from wakeward import AgentSpec, Failed, Heartbeat, Host, HostConfig, Ran, RetryPolicy, Skipped, Ticks, Turn, WakeTask, open_host
+from wakeward import (
+    AgentSpec,
+    Failed,
+    Heartbeat,
+    HostConfig,
+    Ran,
+    RetryPolicy,
+    Skipped,
+    Ticks,
+    Turn,
+    WakeTask,
+    open_host,
+)
 from wakeward.protocols.admission import WithoutCadence
 from wakeward.protocols.ledger import DecisionKind
 from wakeward.protocols.turn import BUSY_REASONS
@@ -39,9 +50,7 @@ class Timeline:
         self._scripted = trio.Event()
 
     async def play(self) -> None:
-        config = HostConfig(
-            ticks=Ticks.EXTERNAL, without_cadence=WithoutCadence.LISTED, turns_max=4, drain_grace=0
-        )
+        config = HostConfig(ticks=Ticks.EXTERNAL, without_cadence=WithoutCadence.LISTED, turns_max=4, drain_grace=0)
         async with open_host(config, clock=Clock.start(0)) as self.host, trio.open_nursery() as self.nursery:
             self.configure(self.given["config"])
             for action in self.given["actions"]:
@@ -92,7 +101,8 @@ class Timeline:
         self.waits.append((action["wait_id"], self.now(), result))
 
     def wake_of(self, action: Row) -> dict[str, Any]:
-        tasks = [WakeTask(task["job_id"], task["name"], task["prompt"]) for task in action["tasks"] or []]
+        given: list[Row] = action["tasks"] or []
+        tasks = [WakeTask(task["job_id"], task["name"], task["prompt"]) for task in given]
         coalesce_ms = action["coalesce_ms"]
         return {
             "source": action["source"],
@@ -136,7 +146,8 @@ class Timeline:
                 "task_ids": [task.job_id for task in turn.tasks],
             }
         )
-        for emit in answer.get("emit") or []:
+        emits: list[Row] = answer.get("emit") or []
+        for emit in emits:
             self.at(self.now() + emit["delay_ms"], {"op": "wake", **emit["wake"]})
         await trio.sleep_until(self.host.system.clock.deadline_s(turn.started_at_ms + answer["after_ms"]))
         match answer["result"]:
@@ -150,7 +161,7 @@ class Timeline:
                 raise RuntimeError(answer["message"])
 
     def answer(self, agent_id: str, k: int) -> Row:
-        scripted = self.given["handlers"].get(agent_id) or []
+        scripted: list[Row] = self.given["handlers"].get(agent_id) or []
         if k < len(scripted):
             return scripted[k]
         return self.given["default_handlers"].get(agent_id) or self.given["default_handler"]

@@ -15,6 +15,7 @@ import trio
 from support.fifo import open_fifo
 from wakeward import (
     AgentSpec,
+    Backoff,
     CooldownPolicy,
     DecisionKind,
     DeliveryContext,
@@ -169,6 +170,23 @@ def assert_gone(pids: list[int]) -> None:
     for pid in pids:
         with pytest.raises(ProcessLookupError):
             os.kill(pid, 0)
+
+
+async def test_a_turn_that_timed_out_is_over_when_its_program_is(tmp_path: Path) -> None:
+    """The first run ignores SIGTERM; the second looks whether it is still there."""
+    script = """
+        if [ -e pid ]; then kill -0 $(cat pid) && exit 9; exit 0; fi
+        trap '' TERM; echo $$ >pid; while :; do sleep 1; done
+    """
+    retry = RetryPolicy(attempts_max=2, backoff=Backoff("10ms"))
+    cooldown = CooldownPolicy(min_spacing=0)
+    async with hosting(
+        "sh", "-c", script, folder=str(tmp_path), turn_timeout="200ms", retry=retry, cooldown=cooldown
+    ) as host:
+        await host.notify(MAIN, "work", source="hook", intent="immediate")
+        await host.wait_idle()
+        ends = [d.kind for d in host.ledger if d.kind in {DecisionKind.RAN, DecisionKind.FAILED}]
+        assert ends == [DecisionKind.FAILED, DecisionKind.RAN]
 
 
 async def test_one_program_at_a_time_works_for_a_session(tmp_path: Path) -> None:

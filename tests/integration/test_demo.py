@@ -41,7 +41,7 @@ async def test_it_keeps_its_promises() -> None:
     assert json.loads(json.dumps(told)) == told
 
 
-@pytest.mark.parametrize("width", [60])
+@pytest.mark.parametrize("width", [80])
 async def test_on_a_terminal_each_decision_is_a_line(width: int) -> None:
     screen = io.StringIO()
     await played(Console(file=screen, force_terminal=True, width=width, color_system=None, highlight=False))

@@ -67,7 +67,9 @@ def test_reasons_are_bounded_and_the_rest_is_counted() -> None:
 
 
 @given(histories, st.integers(0, 600))
-def test_what_is_due_can_be_taken_at_that_instant_and_not_before(history: list[tuple[int, Wake]], blocked_ms: int) -> None:
+def test_what_is_due_can_be_taken_at_that_instant_and_not_before(
+    history: list[tuple[int, Wake]], blocked_ms: int
+) -> None:
     lane = LaneWakes()
     for now_ms, wake in history:
         lane.offer(pending_wake(wake, now_ms), blocked_ms)

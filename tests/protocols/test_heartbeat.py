@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 from wakeward.protocols.active_hours import ActiveHours
 from wakeward.protocols.errors import InvalidInputError
 from wakeward.protocols.heartbeat import (
-    HeartbeatEntry,
     Enrolled,
     Heartbeat,
+    HeartbeatEntry,
     HeartbeatSettings,
     enrolment,
     heartbeat_interval_ms,

@@ -11,8 +11,8 @@ from wakeward.protocols.restart import (
     Restart,
     RestartHistory,
     RestartSpec,
-    delay_ms,
     decide_restart,
+    delay_ms,
 )
 
 SPECS = st.builds(

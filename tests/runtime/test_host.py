@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -51,9 +52,9 @@ class Recorder:
         return [[event.text for event in turn.events] for turn in self.turns]
 
 
-
 async def add(host: Host, handler: Any, agent_id: str = "ops", **options: Any) -> None:
-    host.add_agent(AgentSpec(agent_id, handler, **{"cooldown": NO_GUARDS, **options}))
+    given: dict[str, Any] = {"cooldown": NO_GUARDS, **options}
+    host.add_agent(AgentSpec(agent_id, handler, **given))
 
 
 async def test_the_example_of_the_design(autojump_clock: MockClock) -> None:
@@ -85,7 +86,8 @@ async def test_what_cannot_be_taken_is_refused_truthfully(autojump_clock: MockCl
         assert (unknown.refusal, unknown.detail) == (Refusal.UNKNOWN, "no agent 'ghost' here; agents: ops")
         assert not await host.notify("global", "x", source="hook")
         assert await host.wake_and_wait("nonsense", source="hook", intent="event") == Failed(
-            "session key 'nonsense' names no agent (expected 'agent:<agent id>:<rest>'), and no agent owns what has no owner",
+            "session key 'nonsense' names no agent (expected 'agent:<agent id>:<rest>'), "
+            "and no agent owns what has no owner",
             transient=False,
         )
         assert [decision.kind for decision in host.ledger] == [DecisionKind.REFUSED] * 3
@@ -99,10 +101,11 @@ async def test_what_cannot_be_taken_is_refused_truthfully(autojump_clock: MockCl
         ({"intent": "now"}, "intent 'now': expected one of scheduled, event, task, immediate, manual"),
     ],
 )
-async def test_bad_input_is_a_clear_error(autojump_clock: MockClock, call: dict[str, str], message: str) -> None:
+async def test_bad_input_is_a_clear_error(autojump_clock: MockClock, call: dict[str, Any], message: str) -> None:
+    given: dict[str, Any] = {"text": "x", "source": "hook", **call}
     async with open_host() as host:
         with pytest.raises(InvalidInputError) as caught:
-            await host.notify(OPS, **{"text": "x", "source": "hook", **call})
+            await host.notify(OPS, **given)
     assert message in str(caught.value)
 
 
@@ -263,7 +266,7 @@ async def test_a_second_drain_with_a_shorter_grace_hastens_the_first(autojump_cl
 
 async def test_an_exception_of_the_body_leaves_the_host_as_it_was_raised(autojump_clock: MockClock) -> None:
     error = KeyError("mine")
-    with pytest.raises(KeyError) as caught:
+    with pytest.raises(KeyError) as caught:  # noqa: PT012 - it is the host's block that is tested
         async with open_host() as host:
             await add(host, Recorder(takes=60))
             await host.notify(OPS, "one", source="hook")
@@ -278,7 +281,7 @@ async def test_the_beat_of_an_idle_agent(autojump_clock: MockClock) -> None:
         await trio.sleep(7_200)
     starts = [turn.started_at_ms for turn in ops.turns]
     assert len(starts) == 4
-    assert {later - earlier for earlier, later in zip(starts, starts[1:], strict=False)} == {1_800_000}
+    assert {later - earlier for earlier, later in pairwise(starts)} == {1_800_000}
 
 
 async def test_an_interrupted_turn_keeps_its_events(autojump_clock: MockClock) -> None:
@@ -290,7 +293,9 @@ async def test_an_interrupted_turn_keeps_its_events(autojump_clock: MockClock) -
     assert ops.texts == [["one"], ["one"]]
 
 
-async def test_a_broadcast_is_one_wake_for_each_enrolled_agent_and_names_each_outcome(autojump_clock: MockClock) -> None:
+async def test_a_broadcast_is_one_wake_for_each_enrolled_agent_and_names_each_outcome(
+    autojump_clock: MockClock,
+) -> None:
     ops, dev, off = Recorder(Ran("ops")), Recorder(Failed("dev", transient=False)), Recorder()
     async with open_host(clock=Clock.start(0)) as host:
         await add(host, ops, heartbeat=Heartbeat("1h"))
@@ -339,7 +344,7 @@ async def test_M2_reconfiguring_every_ten_milliseconds_fires_nothing_twice(autoj
             host.reconfigure(HostConfig(seed="x"))
         await trio.sleep(600)
     starts = [turn.started_at_ms for turn in ops.turns]
-    assert {later - earlier for earlier, later in zip(starts, starts[1:], strict=False)} == {60_000}
+    assert {later - earlier for earlier, later in pairwise(starts)} == {60_000}
     assert len(starts) == 10
 
 

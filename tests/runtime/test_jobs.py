@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 import trio
 import trio.testing
+from support.fake_process import FakeChild, FakeProcesses, call_at_in
 from support.recording import RecordingContext
 from wakeward.actors.exec import ExecSupervisor
 from wakeward.actors.exec_port import JobExited, JobStarted
@@ -20,7 +21,6 @@ from wakeward.protocols.exec import ExecSpec, Exit, ExitReason, NoticeSeen
 from wakeward.protocols.job_input import INPUT_MAX_BYTES
 from wakeward.protocols.messages import Notice
 from wakeward.protocols.receipt import ACCEPTED, Receipt, Refusal
-from support.fake_process import FakeChild, FakeProcesses, call_at_in
 from wakeward.runtime.jobs import JobHandle, Jobs, child_environment
 
 OPS = Contract("agent:ops:main", "ops")

@@ -68,12 +68,12 @@ class ExecStage:
             scope.cancel()
 
     def watch(self, address: str) -> None:
-        raise NotImplementedError(f"nobody is to be watched here: {address}")
+        raise AssertionError(f"nobody is to be watched here: {address}")
 
     unwatch = watch
 
     def stop(self) -> None:
-        raise NotImplementedError("nobody is to stop here")
+        raise AssertionError("nobody is to stop here")
 
     async def _fire(self, scope: trio.CancelScope, key: Hashable, at_ms: int, message: object) -> None:
         with scope:

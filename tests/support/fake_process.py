@@ -13,7 +13,6 @@ from typing import final
 
 import trio
 from attrs import define, frozen
-
 from wakeward.actors.exec_port import JobExited, JobStarted
 from wakeward.actors.job import Job
 from wakeward.protocols.exec import Exit, ExitReason

@@ -78,7 +78,7 @@ class World:
         self._actors: dict[str, Behaviour] = {}
         self._contexts: dict[str, WorldContext] = {}
         self._inbox: deque[tuple[str, object]] = deque()
-        self._timers: list[tuple[int, int, Callable[[], None]]] = []
+        self._timers: list[tuple[int, int, Callable[[], object]]] = []
         self._order = count()
         self._turn_ids = count(1)
         self._slots = TurnSlots(turns_max, self.tell)
@@ -96,7 +96,7 @@ class World:
         self._inbox.append((to, message))
         return ACCEPTED
 
-    def at(self, at_ms: int, action: Callable[[], None]) -> None:
+    def at(self, at_ms: int, action: Callable[[], object]) -> None:
         heapq.heappush(self._timers, (max(at_ms, self.now_ms), next(self._order), action))
 
     def new_turn_id(self) -> int:

@@ -211,7 +211,7 @@ def test_timers_against_a_simple_model(steps: list[tuple[str, int, int]]) -> Non
                     await trio.testing.wait_all_tasks_blocked()
                     advance(now_ms)
                     advance(now_ms + number)
-                    await trio.sleep(number / 1000)
+                    await trio.sleep_until(system.clock.deadline_s(now_ms + number))
                     await trio.testing.wait_all_tasks_blocked()
                     now_ms += number
                 if verb != "sleep":  # an instant of now may fire between two steps; let it, in both
