@@ -50,6 +50,8 @@ from .turns import SlotGranted, TurnEnded
 
 _GUARD_REASONS: Final = frozenset(reason.value for reason in DeferReason)
 _CADENCE: Final = "cadence"
+BACKOFF: Final = "backoff"
+"""How a wake that waits after a failure is counted among those held, whatever the failure said."""
 STUCK_AFTER_MS: Final = 5_000
 """How long a turn that was told to end may take about it, before its session is given up and its slot freed."""
 _ACCEPTED: Final = DecisionKind.ACCEPTED
@@ -354,7 +356,7 @@ class Agent:
         if lane.queue is not None:
             seen = lane.queue.consume(turn.events, seen_drop_count=turn.events_dropped)
             self._state.counts.events_presented += len(seen)
-        self._record(DecisionKind.RAN, lane, wake, wake.reason, turn_id=turn.turn_id)
+        self._record(DecisionKind.RAN, lane, wake, wake.reason, turn_id=turn.turn_id, text=ran.reply)
         wake.settle(ran)
         self._ensure_wake(lane, self._now_ms)
 
@@ -387,7 +389,8 @@ class Agent:
             delay_ms = settings.retry.backoff.delay_ms(wake.attempt - 1, self._ports.draw())
             if wake.intent is Intent.SCHEDULED:
                 wake.intent = Intent.EVENT  # the beat has been; what is left is the work it asked for
-            self._retain(lane, wake, Skipped(failed.reason), not_before_ms=now_ms + delay_ms)
+            again_ms = now_ms + delay_ms
+            self._retain(lane, wake, Skipped(failed.reason), not_before_ms=again_ms, counted_as=BACKOFF)
         else:
             lane.parked = not lane.wakes
             self._record(DecisionKind.PARKED, lane, wake, f"after {wake.attempt} tries: {failed.reason}")
@@ -403,10 +406,11 @@ class Agent:
         *,
         not_before_ms: int = 0,
         blocked_until_ms: int = 0,
+        counted_as: str | None = None,
     ) -> None:
         """Put a wake back: behind an instant of its own, or (a busy session) with the whole lane behind one."""
         until_ms = max(not_before_ms, blocked_until_ms)
-        self._state.counts.deferred[skipped.reason] += 1
+        self._state.counts.deferred[counted_as or skipped.reason] += 1
         self._record(DecisionKind.DEFERRED, lane, wake, skipped.reason, until_ms=until_ms)
         wake.settle_deferred(evolve(skipped, retry_at_ms=until_ms))
         wake.ready_at_ms = self._now_ms

@@ -42,7 +42,10 @@ def _optional_agent_id(value: str | None) -> str | None:
 
 
 def _timeout_ms(value: Duration | None) -> int | None:
-    return None if value is None else duration_ms(value)
+    timeout_ms = None if value is None else duration_ms(value)
+    if timeout_ms == 0:
+        raise InvalidInputError(f"turn_timeout {value!r}: expected more than 0")
+    return timeout_ms
 
 
 @frozen(kw_only=True)

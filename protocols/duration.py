@@ -34,6 +34,14 @@ _EACH: Final = re.compile(_PART)
 _ACCEPTED: Final = "500ms, 30s, 5m, 2h, 1d or 1h30m"
 
 
+class Milliseconds(int):
+    """A duration that has been read. Reading it again changes nothing, so that a value whose fields are durations can be
+    copied with :func:`attrs.evolve`.
+    """
+
+    __slots__ = ()
+
+
 def duration_ms(value: Duration, *, default_unit: Unit = "s") -> int:
     """Milliseconds of a duration in any form that people may give it.
 
@@ -45,15 +53,17 @@ def duration_ms(value: Duration, *, default_unit: Unit = "s") -> int:
         InvalidInputError: Not a duration, negative, not finite, or beyond :data:`DURATION_MS_MAX`.
     """
     match value:
+        case Milliseconds():
+            return value
         case str():
-            return parse_duration_ms(value, default_unit)
+            return Milliseconds(parse_duration_ms(value, default_unit))
         case timedelta():
             if timedelta(0) <= value <= timedelta(milliseconds=DURATION_MS_MAX):
-                return (value + timedelta(microseconds=500)) // timedelta(milliseconds=1)
+                return Milliseconds((value + timedelta(microseconds=500)) // timedelta(milliseconds=1))
         case int() | float() if not isinstance(value, bool):
             exact = value * _UNIT_MS[default_unit]
             if 0 <= exact <= DURATION_MS_MAX:
-                return _round_half_up(exact)
+                return Milliseconds(_round_half_up(exact))
         case _:
             pass
     accepted = f"text such as {_ACCEPTED}, a number ({default_unit}) or a timedelta, not negative"

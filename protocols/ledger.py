@@ -49,7 +49,7 @@ class Decision:
         reason: The wake's reason, the outcome's, or the guard's.
         until_ms: When a deferred wake resumes.
         turn_id: The turn it is about.
-        text: The event's text, where the decision is about an event.
+        text: The event's text, where the decision is about an event; a turn's reply, where it ran.
     """
 
     at_ms: int

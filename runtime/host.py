@@ -542,9 +542,16 @@ async def open_host(config: HostConfig | None = None, *, clock: Clock | None = N
                     nursery.cancel_scope.cancel(reason="the host closes")
     except BaseExceptionGroup as group:
         # A nursery wraps what leaves its body; whoever wrote the body expects it as it was.
-        if failure is not None and group.split(lambda error: error is failure)[1] is None:
+        if failure is not None and _leaves(group) <= _leaves(failure):
             raise failure from failure.__cause__
         raise
+
+
+def _leaves(error: BaseException) -> set[int]:
+    """The exceptions themselves, however deep in groups; Trio makes the groups anew on their way out."""
+    if isinstance(error, BaseExceptionGroup):
+        return {leaf for inner in error.exceptions for leaf in _leaves(inner)}
+    return {id(error)}
 
 
 @final

@@ -4,8 +4,12 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from attrs import evolve
 from hypothesis import given
 from hypothesis import strategies as st
+from wakeward.protocols.backoff import Backoff
+from wakeward.protocols.config import AgentOptions, HostConfig
+from wakeward.protocols.cooldown import CooldownPolicy
 from wakeward.protocols.duration import (
     DURATION_MS_MAX,
     DURATION_PART_LENGTH_MAX,
@@ -15,6 +19,7 @@ from wakeward.protocols.duration import (
     parse_duration_ms,
 )
 from wakeward.protocols.errors import InvalidInputError
+from wakeward.protocols.settings import RetryPolicy
 
 
 @pytest.mark.parametrize(
@@ -121,3 +126,11 @@ def test_format(ms: int, text: str) -> None:
 def test_a_negative_duration_is_not_formatted() -> None:
     with pytest.raises(InvalidInputError, match="-1"):
         format_duration(-1)
+
+
+def test_a_value_with_durations_can_be_copied() -> None:
+    policy = RetryPolicy(busy="2s", backoff=Backoff(base="3s"))
+    assert evolve(policy, attempts_max=2) == RetryPolicy(attempts_max=2, busy="2s", backoff=Backoff(base="3s"))
+    assert evolve(evolve(CooldownPolicy(min_spacing="5s"))) == CooldownPolicy(min_spacing=5)
+    assert evolve(HostConfig(drain_grace="5s"), main_key="x").drain_grace_ms == 5_000
+    assert evolve(AgentOptions(turn_timeout="5s"), turns_max=1).turn_timeout_ms == 5_000

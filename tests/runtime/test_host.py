@@ -116,6 +116,7 @@ async def test_bad_input_is_a_clear_error(autojump_clock: MockClock, call: dict[
         (lambda: AgentSpec("ops", 3), "handler 3 is not callable"),  # pyright: ignore[reportArgumentType] - that is the test
         (lambda: Heartbeat("often"), "Heartbeat.every: invalid duration 'often'"),
         (lambda: CooldownPolicy(min_spacing="soon"), "invalid duration 'soon'"),
+        (lambda: AgentOptions(turn_timeout=0), "turn_timeout 0: expected more than 0"),
     ],
 )
 def test_a_bad_specification_cannot_exist(make: Any, message: str) -> None:
@@ -272,6 +273,18 @@ async def test_an_exception_of_the_body_leaves_the_host_as_it_was_raised(autojum
             await host.notify(OPS, "one", source="hook")
             raise error
     assert caught.value is error
+
+
+async def test_a_group_of_the_body_leaves_the_host_as_it_was_raised(autojump_clock: MockClock) -> None:
+    async def fail() -> None:
+        raise KeyError("mine")
+
+    with pytest.raises(ExceptionGroup) as caught:  # noqa: PT012 - it is the host's block that is tested
+        async with open_host() as host:
+            await add(host, Recorder())
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(fail)
+    assert [type(error) for error in caught.value.exceptions] == [KeyError]
 
 
 async def test_the_beat_of_an_idle_agent(autojump_clock: MockClock) -> None:

@@ -13,7 +13,7 @@ from wakeward.actors.agent_state import AgentPorts, AgentState, Configure, Pause
 from wakeward.actors.port import Behaviour
 from wakeward.actors.router import Directory, Router
 from wakeward.actors.turns import TurnEnded, TurnSlots
-from wakeward.protocols.cooldown import CooldownClock
+from wakeward.protocols.cooldown import CooldownClock, CooldownPolicy
 from wakeward.protocols.ledger import Decision, DecisionKind
 from wakeward.protocols.messages import Notice, Wake
 from wakeward.protocols.receipt import ACCEPTED, Receipt, Refusal
@@ -188,3 +188,20 @@ class World:
 
     def _count(self, change: int) -> None:
         self.outstanding += change
+
+
+OPS = "agent:ops:main"
+EAGER = CooldownPolicy(events_wait_for_due=False)
+FREE = CooldownPolicy(min_spacing=0, flood_window=0, events_wait_for_due=False)
+
+
+def world_of(*agents: str, **settings: Any) -> World:
+    world = World()
+    given: dict[str, Any] = {"cooldown": EAGER, **settings}
+    for agent_id in agents or ("ops",):
+        world.add_agent(AgentSettings(agent_id, f"agent:{agent_id}:main", **given))
+    return world
+
+
+def texts(world: World, turn: int = -1) -> list[str]:
+    return [event.text for event in world.started[turn].events]
