@@ -11,6 +11,9 @@ caller is cancelled first, it releases it. An exit that is seen after its notice
 Silence is time in which the host ran and the child said nothing. The host's timeline stands still while the machine
 sleeps (CLOCK_MONOTONIC); where it does not, or where the host alone was stopped, the supervisor's own timer comes late.
 Nobody knows then when the standstill began, so silence begins anew (openclaw#148898).
+
+A turn that is a program is a child like any other, and so the watchdog of such turns is here, too: OpenClaw's CLI
+watchdog. Its notice waits in the session's queue until the turn is over, since the session has one turn at a time.
 """
 
 from __future__ import annotations
@@ -45,6 +48,9 @@ STANDSTILL_MS: Final = 5_000
 
 NOTICE_RETRY_MS: Final = 1_000
 """When a notice that the router refused is offered again."""
+
+STALL_REASON: Final = "cli:watchdog:stall"
+"""The reason of a silent turn's wake, as OpenClaw gives it."""
 
 TAIL_UNITS: Final = 2_000
 """How much of the end of the output a notice is made from, in UTF-16 code units (OpenClaw's ``tail``)."""
@@ -268,7 +274,7 @@ class ExecSupervisor:
         if after_ms is None or silent_ms < after_ms or job.reported_bytes == job.output_bytes:
             return
         job.reported_bytes = job.output_bytes
-        if job.backgrounded and job.contract.notify_on_exit:
+        if job.backgrounded and job.contract.reports_silence:
             message = silence_message(job, silent_ms, self._ctx.now_ms())
             if message is not None:
                 self._ctx.tell(ROUTER_ADDRESS, message)
@@ -302,12 +308,24 @@ def exit_message(job: Job, *, again: bool = False) -> Notice | None:
 def silence_message(job: Job, silent_ms: int, now_ms: int) -> Notice | None:
     """What the owner of a silent child is told. Routed exactly as its exit would be."""
     text = silence_text(
-        job.id[:8],
+        f"Turn silent ({job.spec.title})" if job.contract.is_turn else f"Exec silent ({job.id[:8]})",
         silent_ms=silent_ms,
         takes_input=job.spec.takes_input and not job.input.closed,
         next_limit=_next_limit(job, silent_ms, now_ms),
     )
-    routed = FinishedJob(
+    message = _routed(job, text)
+    if message is not None:
+        message.source = job.contract.silence_source
+        if job.contract.is_turn:
+            message.reason, message.context_key = STALL_REASON, f"{message.source}:{job.id}"
+        else:
+            message.context_key = f"exec:{job.id}:silent"
+    return message
+
+
+def _routed(job: Job, text: str) -> Notice | None:
+    """A text on the way that the exit of the job would take; ``None`` when the job is nobody's."""
+    failed = FinishedJob(
         id=job.id,
         status=JobStatus.FAILED,  # the status that no rule suppresses; its text is replaced
         session_key=job.contract.session_key,
@@ -316,13 +334,10 @@ def silence_message(job: Job, silent_ms: int, now_ms: int) -> Notice | None:
         delivery=job.contract.delivery,
     )
     try:
-        notice = exec_notice(routed)
+        notice = exec_notice(failed)
     except InvalidSessionKeyError:
         return _unowned(job, text)
-    if notice is None:
-        return None
-    event = evolve(notice.event, text=text, context_key=f"{notice.event.context_key}:silent")
-    return evolve(notice, event=event).message()
+    return None if notice is None else evolve(notice, event=evolve(notice.event, text=text)).message()
 
 
 def _next_limit(job: Job, silent_ms: int, now_ms: int) -> str | None:
@@ -330,7 +345,8 @@ def _next_limit(job: Job, silent_ms: int, now_ms: int) -> str | None:
     if job.spec.no_output_timeout_ms is not None:
         limits.append((job.spec.no_output_timeout_ms - silent_ms, "no-output timeout"))
     if job.spec.timeout_ms is not None:
-        limits.append((job.started_ms + job.spec.timeout_ms - now_ms, "overall timeout"))
+        name = "turn timeout" if job.contract.is_turn else "overall timeout"
+        limits.append((job.started_ms + job.spec.timeout_ms - now_ms, name))
     if not limits:
         return None
     in_ms, name = min(limits)

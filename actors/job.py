@@ -14,6 +14,7 @@ from ..protocols.exec import ExecSpec, Exit
 from ..protocols.exec_notice import JobRouting
 from ..protocols.job_input import InputQueue
 from ..protocols.output import OutputBuffer
+from ..protocols.wake import Source
 
 
 class JobState(enum.Enum):
@@ -46,6 +47,7 @@ class Contract:
         notify_on_exit_empty_success: Whether a success without output is told.
         routing: Main key, scope and main peer as they were.
         delivery: Where an answer to the notice goes.
+        silence_source: Who reports a silence. ``CLI_WATCHDOG`` where the child is the turn itself.
     """
 
     session_key: str | None
@@ -54,6 +56,17 @@ class Contract:
     notify_on_exit_empty_success: bool = False
     routing: JobRouting = field(factory=JobRouting)
     delivery: DeliveryContext | None = None
+    silence_source: Source = Source.EXEC_EVENT
+
+    @property
+    def is_turn(self) -> bool:
+        """Whether the child is a turn of its session, and not something that a turn has started."""
+        return self.silence_source is Source.CLI_WATCHDOG
+
+    @property
+    def reports_silence(self) -> bool:
+        """A child whose end nobody is to hear of is left alone; the end of a turn is told as its outcome."""
+        return self.notify_on_exit or self.is_turn
 
 
 @final

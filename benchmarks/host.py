@@ -34,25 +34,39 @@ def _in_host(job: Callable[[Host], Awaitable[float]]) -> float:
     return trio.run(main)
 
 
+class _Stopwatch:
+    """Adds up the time from starts to stops, the second of which come from another task."""
+
+    def __init__(self) -> None:
+        self.total_s = 0.0
+        self._began_s = 0.0
+        self.stopped = trio.Event()
+
+    def start(self) -> None:
+        self.stopped = trio.Event()
+        self._began_s = time.perf_counter()
+
+    def stop(self) -> None:
+        self.total_s += time.perf_counter() - self._began_s
+        self.stopped.set()
+
+
 def _start_soon() -> float:
     """The least that reacting to anything costs in Trio: a task for each."""
 
     async def main() -> float:
-        entered: list[float] = []
+        watch = _Stopwatch()
 
         async def handle() -> None:
-            entered.append(time.perf_counter())
+            watch.stop()
             await trio.lowlevel.checkpoint()
 
         async with trio.open_nursery() as nursery:
-            total = 0.0
             for _ in range(LATENCY_WAKES):
-                began = time.perf_counter()
+                watch.start()
                 nursery.start_soon(handle)
-                while not entered:
-                    await trio.lowlevel.checkpoint()
-                total += entered.pop() - began
-        return total / LATENCY_WAKES * 1e6
+                await watch.stopped.wait()
+        return watch.total_s / LATENCY_WAKES * 1e6
 
     return trio.run(main)
 
@@ -62,22 +76,19 @@ def wake_to_handler() -> float:
     """``host.wake`` of an idle agent, until its handler is entered."""
 
     async def job(host: Host) -> float:
-        entered: list[float] = []
+        watch = _Stopwatch()
 
         async def handle(_turn: Turn) -> None:
-            entered.append(time.perf_counter())
+            watch.stop()
             await trio.lowlevel.checkpoint()
 
         host.add_agent(AgentSpec("ops", handle, cooldown=NO_GUARDS))
-        total = 0.0
         for _ in range(LATENCY_WAKES):
-            began = time.perf_counter()
+            watch.start()
             host.wake("agent:ops:main", source="hook", intent="immediate", coalesce_ms=0)
-            while not entered:
-                await trio.lowlevel.checkpoint()
-            total += entered.pop() - began
+            await watch.stopped.wait()
             await host.wait_idle()
-        return total / LATENCY_WAKES * 1e6
+        return watch.total_s / LATENCY_WAKES * 1e6
 
     return _in_host(job)
 
@@ -101,13 +112,36 @@ async def _nothing(_turn: Turn) -> None:
     await trio.lowlevel.checkpoint()
 
 
-@BENCHMARK.case("wakes accepted, 1 session", unit="1/s", target="300,000", rounds=3)
+def _channel() -> float:
+    """What a Trio memory channel passes on in the same time."""
+
+    async def main() -> float:
+        send, receive = trio.open_memory_channel[int](1_000)
+
+        async def produce() -> None:
+            async with send:
+                for number in range(ACCEPTED // 4):
+                    await send.send(number)
+
+        began = time.perf_counter()
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(produce)
+            async for _ in receive:
+                pass
+        return ACCEPTED // 4 / (time.perf_counter() - began)
+
+    return trio.run(main)
+
+
+@BENCHMARK.case("wakes accepted, 1 session", unit="1/s", target="300,000", peers={"trio channel": _channel}, rounds=3)
 def accepted_one() -> float:
     """Wakes for one session, until the agent has merged them all."""
     return _accept(1)
 
 
-@BENCHMARK.case("wakes accepted, 10,000 sessions", unit="1/s", target="300,000", rounds=3)
+@BENCHMARK.case(
+    "wakes accepted, 10,000 sessions", unit="1/s", target="300,000", peers={"trio channel": _channel}, rounds=3
+)
 def accepted_many() -> float:
     """Wakes for many sessions of one agent, until the agent has taken them all."""
     return _accept(SESSIONS)
@@ -129,7 +163,32 @@ def _storm(agents: int) -> float:
     return _in_host(job)
 
 
-@BENCHMARK.case("turns, 1,000 agents with a wake each", unit="1/s", target="15,000; OpenClaw on Node 2,700", rounds=3)
+def _tasks() -> float:
+    """Bare Trio tasks, four at a time, that do what the handler does: nothing."""
+
+    async def main() -> float:
+        slots = trio.CapacityLimiter(4)
+
+        async def handle() -> None:
+            async with slots:
+                await trio.lowlevel.checkpoint()
+
+        began = time.perf_counter()
+        async with trio.open_nursery() as nursery:
+            for _ in range(10_000):
+                nursery.start_soon(handle)
+        return 10_000 / (time.perf_counter() - began)
+
+    return trio.run(main)
+
+
+@BENCHMARK.case(
+    "turns, 1,000 agents with a wake each",
+    unit="1/s",
+    target="15,000; OpenClaw on Node 2,700",
+    peers={"trio tasks": _tasks},
+    rounds=3,
+)
 def storm_1k() -> float:
     """A storm over distinct agents, until all turns are done."""
     return _storm(1_000)

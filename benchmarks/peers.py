@@ -74,7 +74,8 @@ def trio_start_soon_us() -> float:
             for _ in range(MESSAGES):
                 nursery.start_soon(wake)
                 await trio.lowlevel.wait_task_rescheduled(lambda _: trio.lowlevel.Abort.FAILED)
-            return (time.perf_counter() - start) / MESSAGES * 1e6
+            elapsed = time.perf_counter() - start
+        return elapsed / MESSAGES * 1e6
 
     return trio.run(main)
 

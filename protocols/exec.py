@@ -246,9 +246,16 @@ class NoticeSeen:
     agent_id: str | None = None
 
 
-def silence_text(short_id: str, *, silent_ms: int, takes_input: bool, next_limit: str | None) -> str:
-    """What the owner of a silent child is told: how long, the likely cause, and which limit comes next."""
-    text = f"Exec silent ({short_id}) :: no output for {_duration(silent_ms)}"
+def silence_text(who: str, *, silent_ms: int, takes_input: bool, next_limit: str | None) -> str:
+    """What the owner of a silent child is told: how long, the likely cause, and which limit comes next.
+
+    Args:
+        who: Who is silent: ``Exec silent (amber-re)``.
+        silent_ms: For how long.
+        takes_input: Whether something can be written to it.
+        next_limit: See :func:`limit_text`.
+    """
+    text = f"{who} :: no output for {_duration(silent_ms)}"
     if takes_input:
         text += "; it may be waiting for input"
     return text + (f"; {next_limit}" if next_limit else "; no limit is set")

@@ -282,7 +282,7 @@ async def test_a_group_of_the_body_leaves_the_host_as_it_was_raised(autojump_clo
     with pytest.raises(ExceptionGroup) as caught:  # noqa: PT012 - it is the host's block that is tested
         async with open_host() as host:
             await add(host, Recorder())
-            async with trio.open_nursery() as nursery:
+            async with trio.open_nursery() as nursery:  # noqa: ASYNC112 - for the group that it makes
                 nursery.start_soon(fail)
     assert [type(error) for error in caught.value.exceptions] == [KeyError]
 

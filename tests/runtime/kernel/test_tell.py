@@ -111,7 +111,7 @@ async def test_busy_actors_let_other_tasks_run(system: ActorSystem, journal: Jou
 
     ref = system.spawn("a", journal.probe)
     ref.tell(again)
-    async with trio.open_nursery() as nursery:
+    async with trio.open_nursery() as nursery:  # noqa: ASYNC112 - it is about having a task beside
         nursery.start_soon(other)
     await system.wait_idle()
     assert seen == [1]
