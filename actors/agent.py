@@ -71,17 +71,33 @@ class Agent:
         self._ports = ports
         self._ledger = ports.ledger
         self._now_ms = ctx.now_ms()
-        for lane in list(state.lanes.values()):
-            lane.armed_ms = None
-            if lane.turn is not None:
-                self._limit(lane.turn)
-            self._advance(lane)
+        self._recover()
         self._arm_cadence()
 
     def receive(self, message: object, /) -> None:
         """Handle one message. It happens at one instant, however long it takes."""
         self._now_ms = self._ctx.now_ms()
         self._ON[type(message)](self, message)
+
+    def _recover(self) -> None:
+        """Arm what the state implies. The behaviour before this one may have crashed anywhere: between taking a slot and
+        starting a turn, or between a turn and what follows from it.
+        """
+        state, slots_count = self._state, 0
+        for lane in state.lanes.values():
+            lane.armed_ms = None
+            if lane.turn is not None:
+                self._limit(lane.turn)
+                slots_count += not lane.stuck
+            elif lane.waiting:
+                slots_count += lane.session_key not in state.line
+            else:
+                self._put_back(lane)
+                self._ensure_wake(lane, self._now_ms)
+        while state.slots_count > slots_count:
+            self._release()
+        for lane in list(state.lanes.values()):
+            self._advance(lane)
 
     # ---- wakes and events come in
 
@@ -174,7 +190,9 @@ class Agent:
 
     def _advance(self, lane: Lane) -> None:
         """Do what the lane's state calls for: be served, wait for an instant, wait for a slot, be forgotten."""
-        if not (lane.served or self._state.paused or self._state.retired):
+        if self._state.retired is not None:
+            self._give_up(lane, self._state.retired)
+        elif not (lane.served or self._state.paused):
             earliest_ms = lane.wakes.earliest_ms()
             if earliest_ms is not None:
                 if earliest_ms > self._now_ms:
@@ -213,10 +231,8 @@ class Agent:
 
     def _next_turn(self, lane: Lane) -> None:
         while lane.batch:
-            if self._state.paused or lane.wakes.blocked_until_ms > self._now_ms:
-                for wake in lane.batch:
-                    lane.wakes.offer(wake)
-                lane.batch = []
+            if self._state.paused or self._state.retired or lane.wakes.blocked_until_ms > self._now_ms:
+                self._put_back(lane)
                 break
             wake = lane.batch.pop(0)
             if not self._admits(wake):
@@ -227,6 +243,12 @@ class Agent:
                 return
         self._release()
         self._advance(lane)
+
+    def _put_back(self, lane: Lane) -> None:
+        """What was taken, and has not had its turn, is pending again."""
+        batch, lane.batch = lane.batch, []
+        for wake in batch:
+            lane.wakes.offer(wake)
 
     def _admits(self, wake: PendingWake) -> bool:
         """Whether a wake of this kind may start a turn at all."""
@@ -286,7 +308,7 @@ class Agent:
             started_at_ms=self._now_ms,
             timeout_ms=settings.turn_timeout_ms,
         )
-        lane.turn, lane.wake = request, wake
+        lane.turn, lane.wake, lane.parked = request, wake, False
         state.clock.reserve(request.turn_id, request.started_at_ms)
         state.counts.turns += 1
         self._record(DecisionKind.STARTED, lane, wake, wake.reason, turn_id=request.turn_id)
@@ -318,9 +340,7 @@ class Agent:
         lane.stuck = True
         self._record(DecisionKind.STUCK, lane, wake, "the handler ignores its cancellation", turn_id=stuck.turn_id)
         wake.settle(Failed("timed out, and the handler ignores its cancellation"))
-        for waiting in lane.batch:
-            lane.wakes.offer(waiting)
-        lane.batch = []
+        self._put_back(lane)
         self._release()
 
     def _on_turn_ended(self, ended: TurnEnded) -> None:
@@ -343,12 +363,9 @@ class Agent:
         if lane.stuck:
             lane.stuck = False
             self._advance(lane)
-        elif self._state.retired is None:
-            self._next_turn(lane)
         else:
-            self._release()
+            self._next_turn(lane)
         if self._state.retired is not None:
-            self._clear(lane, self._state.retired)
             self._leave()
 
     def _ran(self, lane: Lane, turn: TurnRequest, wake: PendingWake, ran: Ran) -> None:
@@ -490,6 +507,10 @@ class Agent:
 
     def _on_configure(self, configure: Configure) -> None:
         self._state.settings = configure.settings
+        for lane in self._state.lanes.values():
+            if lane.queue is not None:
+                lane.queue.capacity = configure.settings.queue.capacity
+                lane.queue.overflow = configure.settings.queue.overflow
         self._state.clock.reconfigure(configure.settings.interval_ms, self._now_ms)
         self._arm_cadence()
 
@@ -502,19 +523,16 @@ class Agent:
         self._state.retired = retire.reason
         self._ctx.cancel_timer(_CADENCE)
         for lane in list(self._state.lanes.values()):
-            if lane.turn is None:
-                self._clear(lane, retire.reason)
+            self._advance(lane)
         self._leave()
 
-    def _clear(self, lane: Lane, reason: str) -> None:
-        """Give a lane up: who waits is told, what was not seen is a dead letter."""
-        for wake in (*lane.batch, *lane.wakes.take_all()):
+    def _give_up(self, lane: Lane, reason: str) -> None:
+        """Who waits is told, what was not seen is a dead letter; a turn that runs may end first."""
+        for wake in lane.wakes.take_all():
             self._skip(lane, wake, Skipped(reason))
-        lane.batch = []
-        if lane.queue is not None:
+        lane.waiting = False
+        if lane.turn is None and lane.queue is not None:
             self._bury(lane, lane.queue.drain(), reason)
-        self._account(lane)
-        self._forget_if_empty(lane)
 
     def _leave(self) -> None:
         if not any(lane.turn for lane in self._state.lanes.values()):

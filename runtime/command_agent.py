@@ -3,15 +3,20 @@
 The program gets the turn as one JSON object on standard input, answers on standard output, and says with its exit
 status how it went, in the manner of ``sysexits.h``: 0 the turn ran (what was printed is the reply), 75
 (``EX_TEMPFAIL``) not now, ask again, anything else the turn failed, and the end of standard error says why.
+
+A program that says nothing for long is reported to its session as a stalled turn (source ``cli-watchdog``). A turn
+that such a report has caused makes none of its own: a program that is slow and quiet by nature would otherwise wake
+itself for ever.
 """
 
 from __future__ import annotations
 
 import json
+from datetime import timedelta
 from typing import Any, Final, final
 
 import trio
-from attrs import frozen
+from attrs import evolve, field, frozen, validators
 
 from ..actors.job_registry import TooManyJobsError
 from ..protocols.errors import HostClosedError
@@ -19,6 +24,7 @@ from ..protocols.event import DeliveryContext, Event, render_events
 from ..protocols.exec import Exit, ExitReason
 from ..protocols.exec_notice import exit_label
 from ..protocols.turn import Failed, Outcome, Ran, Skipped
+from ..protocols.wake import Source
 from .exec_options import ExecOptions
 from .jobs import JobHandle
 from .turn import Turn
@@ -43,10 +49,12 @@ class CommandAgent:
     Attributes:
         command: The program and its arguments.
         folder: Where it runs; ``None`` is the host's own.
+        silence_notice_ms: Report the turn as stalled after so long without output, once; ``None`` never does.
     """
 
     command: tuple[str, ...]
     folder: str | None = None
+    silence_notice_ms: int | None = field(default=300_000, validator=validators.optional(validators.gt(0)))
 
     async def __call__(self, turn: Turn) -> Outcome:
         """Run the program for one turn.
@@ -72,15 +80,35 @@ class CommandAgent:
         options = ExecOptions(
             background=True,
             notify_on_exit=False,
-            silence_notice=None,
+            silence_notice=self._silence_notice(turn),
+            timeout=_turn_timeout(turn),
             cwd=self.folder,
             stdin=turn_json(turn).encode() + b"\n",
             separate_stderr=True,
             grace=_GRACE,
         )
         with trio.CancelScope(shield=True):  # starting is instant, and a child that nobody holds would run on
-            return await turn.exec(self.command, **options)
+            job = await turn.exec(self.command, **options)
+            _mark_as_turn(job)
+            return job
         raise AssertionError("nobody cancels this scope")
+
+    def _silence_notice(self, turn: Turn) -> timedelta | None:
+        if self.silence_notice_ms is None or turn.source is Source.CLI_WATCHDOG:
+            return None
+        return timedelta(milliseconds=self.silence_notice_ms)
+
+
+def _turn_timeout(turn: Turn) -> timedelta:
+    """The limit of the turn, which the agent keeps: the notice of a stall names it."""
+    request = turn._request  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]  handlers are not shown the limit
+    return timedelta(milliseconds=request.timeout_ms)
+
+
+def _mark_as_turn(job: JobHandle) -> None:
+    """Let the silence of this child be the stall of its turn; the options of an exec do not say such a thing."""
+    record = job._job  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]  before anything could have been reported
+    record.contract = evolve(record.contract, silence_source=Source.CLI_WATCHDOG)
 
 
 def _outcome(job: JobHandle, ended: Exit) -> Outcome:

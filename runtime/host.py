@@ -113,7 +113,8 @@ class Host:
             raise InvalidInputError(f"agent {spec.id!r} is here already; remove it first, or reconfigure")
         address = f"agent:{spec.id}"
         if address in self._states:
-            address = f"{address}#{next(self._agent_numbers)}"  # its namesake may still be leaving
+            address = f"{address}#{next(self._agent_numbers)}"  # its namesake is still leaving
+        self.system.revive(address)
         settings = self.config.settings_of(spec.id, spec)
         clock = CooldownClock(settings.interval_ms, self.system.clock.now_ms())
         self._states[address] = AgentState(settings, clock, paused=self._paused)
@@ -136,6 +137,11 @@ class Host:
             raise InvalidInputError(f"no agent {agent_id!r} here; agents: {self._known()}")
         self._specs.pop(normalize_agent_id(agent_id))
         self.system.signal(address, Retire("agent removed"))
+        self._nursery.start_soon(self._forget, address)
+
+    async def _forget(self, address: str) -> None:
+        await self.system.wait_stopped(address)
+        del self._states[address]
 
     def reconfigure_agent(self, spec: AgentSpec) -> None:
         """Give a running agent a new specification. Its guards and what is pending are kept; a running turn keeps the

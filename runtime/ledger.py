@@ -11,6 +11,9 @@ from loguru import logger
 
 from ..protocols.ledger import Decision, DecisionKind
 
+LOGGED_EACH: Final = 10
+"""How many decisions of a kind that needs a person are logged one by one."""
+
 _LOGGED: Final = {
     DecisionKind.FLOOD: "flood guard holds agent {agent_id}: wakes wait until {until_ms}",
     DecisionKind.PARKED: "session {session_key} is parked {reason}; its events stay for the next wake",
@@ -48,14 +51,20 @@ class MemoryLedger:
         self.counts[decision.kind] += 1
         for watcher in self._watchers:
             watcher(decision)
-        if decision.kind in _LOGGED:
+        if decision.kind in _LOGGED and self._is_news(decision.kind):
             logger.warning(
-                _LOGGED[decision.kind],
+                _LOGGED[decision.kind] + " ({count} so far)",
+                count=self.counts[decision.kind],
                 agent_id=decision.agent_id,
                 session_key=decision.session_key,
                 reason=decision.reason,
                 until_ms=decision.until_ms,
             )
+
+    def _is_news(self, kind: DecisionKind) -> bool:
+        """The first ten of a kind, then whenever their number has doubled: a flood of refusals makes no flood of lines."""
+        count = self.counts[kind]
+        return count <= LOGGED_EACH or count & (count - 1) == 0
 
     def __len__(self) -> int:
         return len(self._decisions)

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from support.world import FREE, OPS, texts, world_of
+import pytest
+from attrs import evolve
+from support.world import FREE, OPS, World, texts, world_of
+from wakeward.actors.agent_state import Retire
 from wakeward.protocols.cooldown import CooldownPolicy
 from wakeward.protocols.ledger import DecisionKind
 from wakeward.protocols.settings import Cadence, QueuePolicy, RetryPolicy
@@ -187,3 +190,43 @@ def test_spacing_only_spares_a_completion_the_wait_for_the_beat() -> None:
         world.advance(1_800_000)
         starts[waits] = [turn.started_at_ms for turn in world.started]
     assert starts == {True: [0, 1_800_000], False: [0, 31_000]}
+
+
+def test_a_crash_between_taking_a_slot_and_starting_a_turn_loses_neither(monkeypatch: pytest.MonkeyPatch) -> None:
+    world = world_of("ops", "dev", turns_max=1)
+    with monkeypatch.context() as patch:
+        patch.setattr(World, "new_turn_id", lambda _self: 1 // 0)
+        with pytest.raises(ZeroDivisionError):
+            world.notify(OPS, "one")
+    world.restart("ops")
+    assert texts(world) == ["one"]
+    world.end()
+    for agent_id in ("ops", "dev"):
+        world.advance(60_000)
+        world.wake(f"agent:{agent_id}:main", coalesce_ms=0)
+    assert len(world.active) == 2
+    assert world.states["ops"].slots_count == 1
+
+
+def test_what_reaches_an_agent_that_is_leaving_is_given_back_at_once() -> None:
+    world = world_of("ops")
+    world.notify(OPS, "running")
+    world.tell("agent:ops", Retire("agent removed"))
+    settled: list[object] = []
+    world.wake(OPS, settle=settled.append)
+    world.notify("agent:ops:other", "late")
+    assert settled == [Skipped("agent removed")]
+    assert [decision.text for decision in world.kinds(DecisionKind.DEAD)] == ["late"]
+    world.end()
+    counts = world.states["ops"].counts
+    assert (counts.events_accepted, counts.events_presented, counts.events_dead) == (2, 1, 1)
+    assert world.outstanding == 0
+
+
+def test_a_queue_takes_its_new_bound_when_reconfigured() -> None:
+    world = world_of(queue=QueuePolicy(capacity=1))
+    world.wake(OPS, coalesce_ms=0)
+    world.notify(OPS, "one")
+    world.configure(evolve(world.states["ops"].settings, queue=QueuePolicy(capacity=2)))
+    world.notify(OPS, "two")
+    assert world.states["ops"].events_retained == 2

@@ -21,7 +21,7 @@ from wakeward.protocols.exec import ExecSpec, Exit, ExitReason, NoticeSeen
 from wakeward.protocols.exec_notice import JobRouting
 from wakeward.protocols.messages import Notice
 from wakeward.protocols.receipt import Receipt, Refusal
-from wakeward.protocols.session_route import InvalidSessionKeyError, Routing
+from wakeward.protocols.session_route import InvalidSessionKeyError, Routing, Scope
 from wakeward.protocols.wake import Intent, Source
 
 MAIN = Contract("agent:ops:main", "ops")
@@ -269,6 +269,54 @@ class TestSilence:
         stage.start(self.SPEC, contract)
         stage.context.advance(10_000)
         assert stage.take() == []
+
+    def test_a_silent_turn_is_a_stall_of_its_session_whether_or_not_its_end_is_told(self, stage: Stage) -> None:
+        delivery = DeliveryContext(channel="telegram", to="42")
+        terms = Contract(
+            MAIN.session_key, "ops", notify_on_exit=False, delivery=delivery, silence_source=Source.CLI_WATCHDOG
+        )
+        job = stage.start(ExecSpec(["llm", "-p"], silence_notice_ms=1_000, timeout_ms=100_000), terms)
+        stage.context.advance(1_000)
+        (notice,) = stage.take()
+        assert (notice.source, notice.intent, notice.reason) == (
+            Source.CLI_WATCHDOG,
+            Intent.EVENT,
+            "cli:watchdog:stall",
+        )
+        assert (notice.session_key, notice.context_key) == ("agent:ops:main", f"cli-watchdog:{job.id}")
+        assert notice.text == "Turn silent (llm -p) :: no output for 1s; turn timeout in 1m39s"
+        assert notice.delivery == delivery
+        stage.context.advance(50_000)
+        assert stage.take() == []
+        job.output.append(b"x", stage.context.now_ms())
+        stage.context.advance(2_000)
+        assert len(stage.take()) == 1
+
+    @pytest.mark.parametrize(
+        ("session_key", "scope", "told"),
+        [
+            ("agent:ops:cron:job:run:1", Scope.PER_SENDER, ("agent:ops:main", Intent.EVENT)),
+            ("agent:ops:cron:job:run:1", Scope.GLOBAL, ("agent:ops:global", Intent.EVENT)),
+            ("agent:ops:subagent:x", Scope.PER_SENDER, ("agent:ops:subagent:x", None)),
+        ],
+    )
+    def test_A7_a_stall_goes_the_way_of_an_exit(
+        self, stage: Stage, session_key: str, scope: Scope, told: tuple[str, Intent | None]
+    ) -> None:
+        routing = JobRouting(Routing(scope=scope))
+        stage.start(self.SPEC, Contract(session_key, "ops", routing=routing, silence_source=Source.CLI_WATCHDOG))
+        stage.context.advance(1_000)
+        (notice,) = stage.take()
+        assert (notice.session_key, notice.intent) == told
+        assert notice.source is Source.CLI_WATCHDOG
+
+    def test_J5_time_in_which_the_host_did_not_run_is_no_stall(self, stage: Stage) -> None:
+        stage.start(self.SPEC, Contract(MAIN.session_key, "ops", silence_source=Source.CLI_WATCHDOG))
+        stage.context.jump(60_000)
+        stage.context.advance()
+        assert stage.take() == []
+        stage.context.advance(1_000)
+        assert len(stage.take()) == 1
 
     def test_a_caller_that_waits_is_not_told(self, stage: Stage) -> None:
         stage.start(self.SPEC, backgrounded=False)

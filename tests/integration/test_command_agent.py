@@ -17,6 +17,7 @@ from wakeward import (
     AgentSpec,
     Backoff,
     CooldownPolicy,
+    Decision,
     DecisionKind,
     DeliveryContext,
     Failed,
@@ -200,3 +201,36 @@ async def test_one_program_at_a_time_works_for_a_session(tmp_path: Path) -> None
         await host.wait_idle()
         assert host.ledger.counts[DecisionKind.FAILED] == 0
         assert host.statistics().agents["ops"].events_presented == 4
+
+
+async def test_J4_a_program_that_says_nothing_is_a_stall_that_its_next_turn_is_shown(tmp_path: Path) -> None:
+    """The first run speaks once and is silent then, until the test has seen the notice."""
+    script = "if [ -e seen ]; then cat >seen; exit; fi; touch seen; echo begun; read -r _ <go"
+    os.mkfifo(tmp_path / "go")
+    told = trio.Event()
+    turns: list[str | None] = []
+
+    def note(decision: Decision) -> None:
+        if decision.kind is DecisionKind.EVENT:
+            told.set()
+        if decision.kind is DecisionKind.STARTED:
+            turns.append(decision.source)
+
+    agent = CommandAgent(("sh", "-c", script), str(tmp_path), silence_notice_ms=200)
+    with trio.fail_after(20):
+        async with open_host() as host:
+            with host.ledger.watch(note):
+                host.add_agent(AgentSpec("ops", agent, cooldown=CooldownPolicy(min_spacing=0)))
+                host.wake(MAIN, source="manual", intent="manual", coalesce_ms=0)
+                await told.wait()
+                assert turns == ["manual"], "the session is in its turn"
+                await trio.to_thread.run_sync((tmp_path / "go").write_text, "\n")
+                await host.wait_idle()
+            books = host.statistics().agents["ops"]
+    assert turns == ["manual", "cli-watchdog"]
+    assert (books.events_accepted, books.events_presented) == (1, 1)
+    shown = json.loads((tmp_path / "seen").read_text(encoding="utf-8"))
+    (event,) = shown["events"]
+    assert event["source"] == "cli-watchdog"
+    assert event["text"].startswith("Turn silent (sh -c if [ -e seen ]")
+    assert event["text"].endswith(" :: no output for 0s; turn timeout in 9m59s")
