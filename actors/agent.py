@@ -26,7 +26,7 @@ from ..protocols.cadence import next_due_ms
 from ..protocols.coalesce import PendingWake, pending_wake
 from ..protocols.cooldown import Deferral, DeferReason
 from ..protocols.duration import format_duration
-from ..protocols.event import Event, resolve_delivery
+from ..protocols.event import Event
 from ..protocols.event_queue import Accepted, Duplicate, EmptyText, Enqueued, EventQueue, Full
 from ..protocols.exec import NoticeSeen
 from ..protocols.ledger import Decision, DecisionKind
@@ -288,26 +288,8 @@ class Agent:
             self._ensure_wake(lane, deferral.retry_at_ms)
 
     def _start(self, lane: Lane, wake: PendingWake) -> None:
-        state, settings = self._state, self._state.settings
-        events = () if lane.queue is None else lane.queue.peek(settings.queue.shown_max)
-        request = TurnRequest(
-            turn_id=self._turns.new_turn_id(),
-            agent_id=settings.agent_id,
-            session_key=lane.session_key,
-            source=wake.source,
-            intent=wake.intent,
-            reason=wake.reason,
-            reasons=wake.reasons,
-            reasons_omitted=wake.reasons_omitted,
-            events=events,
-            events_dropped=0 if lane.queue is None else lane.queue.unseen_drop_count,
-            tasks=wake.tasks,
-            delivery=wake.delivery or resolve_delivery(events),
-            scheduled_every_ms=wake.scheduled_every_ms,
-            attempt=wake.attempt,
-            started_at_ms=self._now_ms,
-            timeout_ms=settings.turn_timeout_ms,
-        )
+        state = self._state
+        request = lane.request(wake, self._turns.new_turn_id(), state.settings, self._now_ms)
         lane.turn, lane.wake, lane.parked = request, wake, False
         state.clock.reserve(request.turn_id, request.started_at_ms)
         state.counts.turns += 1

@@ -5,7 +5,9 @@ from __future__ import annotations
 from attrs import Factory, define
 
 from ..protocols.coalesce import LaneWakes, PendingWake
+from ..protocols.event import resolve_delivery
 from ..protocols.event_queue import EventQueue
+from ..protocols.settings import AgentSettings
 from ..protocols.turn import TurnRequest
 
 
@@ -39,6 +41,28 @@ class Lane:
     stuck: bool = False
     armed_ms: int | None = None
     busy: bool = False
+
+    def request(self, wake: PendingWake, turn_id: int, settings: AgentSettings, now_ms: int) -> TurnRequest:
+        """The turn that answers ``wake`` now, shown what the session has to see."""
+        events = () if self.queue is None else self.queue.peek(settings.queue.shown_max)
+        return TurnRequest(
+            turn_id=turn_id,
+            agent_id=settings.agent_id,
+            session_key=self.session_key,
+            source=wake.source,
+            intent=wake.intent,
+            reason=wake.reason,
+            reasons=wake.reasons,
+            reasons_omitted=wake.reasons_omitted,
+            events=events,
+            events_dropped=0 if self.queue is None else self.queue.unseen_drop_count,
+            tasks=wake.tasks,
+            delivery=wake.delivery or resolve_delivery(events),
+            scheduled_every_ms=wake.scheduled_every_ms,
+            attempt=wake.attempt,
+            started_at_ms=now_ms,
+            timeout_ms=settings.turn_timeout_ms,
+        )
 
     @property
     def served(self) -> bool:

@@ -18,7 +18,6 @@ from support.fifo import open_fifo
 from wakeward import (
     AgentSpec,
     CooldownPolicy,
-    DecisionKind,
     Host,
     HostConfig,
     InvalidInputError,
@@ -27,6 +26,7 @@ from wakeward import (
 )
 from wakeward.actors.exec_port import JobExited, StartJob
 from wakeward.protocols.exec import ExitReason
+from wakeward.protocols.session_route import Scope
 
 MAIN = "agent:ops:main"
 CRON_RUN = "agent:ops:cron:job:run:1"
@@ -77,8 +77,8 @@ def without_id(text: str) -> str:
     [
         (HostConfig(), HostConfig(main_key="work"), MAIN),
         (HostConfig(main_key="work"), HostConfig(), "agent:ops:work"),
-        (HostConfig(), HostConfig(scope="global"), MAIN),
-        (HostConfig(scope="global"), HostConfig(), "agent:ops:global"),
+        (HostConfig(), HostConfig(scope=Scope.GLOBAL), MAIN),
+        (HostConfig(scope=Scope.GLOBAL), HostConfig(), "agent:ops:global"),
     ],
     ids=["main-key", "main-key-back", "scope", "scope-back"],
 )
@@ -134,10 +134,28 @@ async def test_a_poll_that_saw_the_exit_takes_its_notice_back_while_it_still_wai
         job = await host.exec(MAIN, "echo seen", background=True)
         await wait_until(lambda: host.events_retained() == {MAIN: 1})
         assert (await job.poll()).exit is not None
+        await host.system.wait_idle()
         host.set_heartbeats(enabled=True)
         await host.wait_idle()
         assert host.events_retained() == {}
     assert shown.turns == []
+
+
+@pytest.mark.xfail(strict=True, reason="the notice is taken back by a message, which the end of the turn overtakes")
+async def test_a_turn_that_polls_last_of_all_is_not_followed_by_one_that_is_told_the_same() -> None:
+    async def work(turn: Turn) -> None:
+        if turn.source == "manual":
+            job = await turn.exec_background("echo seen")
+            await wait_until(lambda: hosts[0].events_retained() == {MAIN: 1})
+            assert (await job.poll()).exit is not None
+
+    shown = Shown(work)
+    hosts: list[Host] = []
+    async with hosting(shown) as host:
+        hosts.append(host)
+        host.wake(MAIN, source="manual", intent="manual", coalesce_ms=0)
+        await host.wait_idle()
+    assert len(shown.turns) == 1
 
 
 async def test_an_exit_that_is_waited_for_in_the_turn_is_told_to_nobody() -> None:
@@ -191,7 +209,9 @@ async def test_after_its_yield_a_command_goes_on_in_the_background_and_is_told(t
     ],
     ids=["quiet", "quiet-asked", "code", "unwanted", "signal", "timeout", "missing", "permission", "cwd"],
 )
-async def test_each_exit_is_one_notice_or_none(command: str | list[str], options: dict[str, Any], told: list[str]) -> None:
+async def test_each_exit_is_one_notice_or_none(
+    command: str | list[str], options: dict[str, Any], told: list[str]
+) -> None:
     shown = Shown()
     async with hosting(shown) as host:
         await host.exec(MAIN, command, background=True, **options)
@@ -250,26 +270,7 @@ async def test_a_detached_command_survives_the_drain_and_is_accounted(marker: st
         await trio.to_thread.run_sync(os.waitpid, job.pid, 0)  # noqa: ASYNC102 - it has been killed, it ends at once
 
 
-class Books:
-    """Counts starts and exits on their way to the exec supervisor."""
-
-    def __init__(self, host: Host) -> None:
-        self.started: set[str] = set()
-        self.exits = Counter[str]()
-        self._tell, self._signal = host.system.tell, host.system.signal
-
-
-def scripts(marker: str) -> list[str]:
-    return [
-        f"sleep {marker}",
-        f"(setsid sleep {marker} &) ; sleep {marker}",
-        f"trap '' TERM; sleep {marker} & wait; sleep {marker}",
-        "echo quick",
-        "exit 3",
-    ]
-
-
-async def cancel_at(instant: float, marker: str, monkeypatch: pytest.MonkeyPatch) -> None:
+async def cancel_at(instant: float, scripts: list[str], marker: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Cancel a host whose agents start commands from turns and from outside, ``instant`` seconds after it began."""
     started: set[str] = set()
     exits = Counter[str]()
@@ -286,7 +287,7 @@ async def cancel_at(instant: float, marker: str, monkeypatch: pytest.MonkeyPatch
         deliver(host, message)
 
     async def work(turn: Turn) -> None:
-        for script in scripts(marker):
+        for script in scripts:
             await turn.exec(["bash", "-c", script], yield_after="20ms")
 
     with monkeypatch.context() as patch, trio.move_on_after(instant) as scope:
@@ -296,7 +297,7 @@ async def cancel_at(instant: float, marker: str, monkeypatch: pytest.MonkeyPatch
             for name in ("ops", "dev"):
                 host.add_agent(AgentSpec(name, Shown(work), cooldown=NO_GUARDS))
                 host.wake(f"agent:{name}:main", source="manual", intent="manual", coalesce_ms=0)
-            for script in scripts(marker):
+            for script in scripts:
                 nursery.start_soon(host.exec, MAIN, ["bash", "-c", script])
             await trio.sleep_forever()
     assert scope.cancelled_caught
@@ -304,16 +305,18 @@ async def cancel_at(instant: float, marker: str, monkeypatch: pytest.MonkeyPatch
     assert exits == Counter(started)
 
 
-async def cancel_often(count: int, seed: int, marker: str, monkeypatch: pytest.MonkeyPatch) -> int:
+async def cancel_often(count: int, seed: int, marker: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In every fourth host some commands ignore SIGTERM, which makes its end take the whole grace."""
     rng = random.Random(seed)
+    scripts = [f"sleep {marker}", f"(setsid sleep {marker} &) ; sleep {marker}", "echo quick", "exit 3"]
+    stubborn = f"trap '' TERM; sleep {marker} & wait; sleep {marker}"
     for number in range(count):
         instant = rng.uniform(0, 0.3)
         try:
-            await cancel_at(instant, marker, monkeypatch)
+            await cancel_at(instant, [stubborn, *scripts] if number % 4 == 0 else scripts, marker, monkeypatch)
         except BaseException as error:
             error.add_note(f"seed {seed}, host {number}, cancelled after {instant:.6f} s")
             raise
-    return count
 
 
 async def test_cancelling_the_host_at_20_random_moments_leaves_nothing(

@@ -90,7 +90,10 @@ def test_a_title_is_one_short_line() -> None:
 
 def test_a_silence_names_its_length_the_likely_cause_and_the_next_limit() -> None:
     text = silence_text(
-        "Exec silent (amber-re)", silent_ms=310_000, takes_input=True, next_limit=limit_text("overall timeout", 3_660_000)
+        "Exec silent (amber-re)",
+        silent_ms=310_000,
+        takes_input=True,
+        next_limit=limit_text("overall timeout", 3_660_000),
     )
     assert text == (
         "Exec silent (amber-re) :: no output for 5m10s; it may be waiting for input; overall timeout in 1h1m"
