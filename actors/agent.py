@@ -80,8 +80,8 @@ class Agent:
         self._ON[type(message)](self, message)
 
     def _recover(self) -> None:
-        """Arm what the state implies. The behaviour before this one may have crashed anywhere: between taking a slot and
-        starting a turn, or between a turn and what follows from it.
+        """Arm what the state implies. The behaviour before this one may have crashed anywhere: between taking a slot
+        and starting a turn, or between a turn and what follows from it.
         """
         state, slots_count = self._state, 0
         for lane in state.lanes.values():

@@ -14,6 +14,7 @@ from functools import partial
 from typing import Final
 
 import trio
+from wakeward import AgentSpec, CooldownPolicy, Turn, open_host
 from wakeward.actors.exec import ExecSupervisor
 from wakeward.actors.exec_port import JobExited, JobStarted
 from wakeward.actors.job import Contract
@@ -31,6 +32,7 @@ CONCURRENCY: Final = 8
 CHILDREN: Final = 800
 EXITS: Final = 200
 OUTPUT_BYTES: Final = 1 << 30
+NO_GUARDS: Final = CooldownPolicy(min_spacing=0, flood_window=0, events_wait_for_due=False)
 OPS: Final = Contract("agent:ops:main", "ops", notify_on_exit_empty_success=True)
 
 
@@ -146,7 +148,7 @@ def start_and_reap() -> float:
     return trio.run(main)
 
 
-# From the exit to the handler
+# From the exit to the notice
 
 
 async def _our_latencies_ms() -> list[float]:
@@ -196,6 +198,55 @@ def exit_to_notice_median() -> float:
 )
 def exit_to_notice_p99() -> float:
     return trio.run(_our_latencies_ms)[EXITS * 99 // 100]
+
+
+# From the exit to the handler of the agent
+
+
+async def _handler_latencies_ms() -> list[float]:
+    """A child of a host is killed; the turn that its exit wakes notes when it begins."""
+    told = trio.Event()
+
+    async def handle(turn: Turn) -> None:
+        assert len(turn.events) == 1
+        told.set()
+        await trio.lowlevel.checkpoint()
+
+    latencies: list[float] = []
+    async with open_host() as host:
+        host.add_agent(AgentSpec("ops", handle, cooldown=NO_GUARDS))
+        for _ in range(EXITS):
+            told = trio.Event()
+            job = await host.exec("agent:ops:main", ["sleep", "60"], background=True)
+            while job.pid is None:
+                await trio.sleep(0.001)
+            began = time.perf_counter()
+            os.kill(job.pid, signal.SIGKILL)
+            await told.wait()
+            latencies.append((time.perf_counter() - began) * 1000)
+            await host.wait_idle()
+    return sorted(latencies)
+
+
+@BENCHMARK.case(
+    "exit to handler, median",
+    unit="ms",
+    peers={"trio Process.wait": lambda: trio.run(_bare_latencies_ms)[EXITS // 2]},
+    rounds=3,
+)
+def exit_to_handler_median() -> float:
+    return trio.run(_handler_latencies_ms)[EXITS // 2]
+
+
+@BENCHMARK.case(
+    "exit to handler, p99",
+    unit="ms",
+    peers={"trio Process.wait": lambda: trio.run(_bare_latencies_ms)[EXITS * 99 // 100]},
+    target="below 10 ms",
+    rounds=3,
+)
+def exit_to_handler_p99() -> float:
+    return trio.run(_handler_latencies_ms)[EXITS * 99 // 100]
 
 
 # Output

@@ -35,8 +35,8 @@ _ACCEPTED: Final = "500ms, 30s, 5m, 2h, 1d or 1h30m"
 
 
 class Milliseconds(int):
-    """A duration that has been read. Reading it again changes nothing, so that a value whose fields are durations can be
-    copied with :func:`attrs.evolve`.
+    """A duration that has been read. Reading it again changes nothing, so that a value whose fields are durations can
+    be copied with :func:`attrs.evolve`.
     """
 
     __slots__ = ()

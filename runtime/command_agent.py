@@ -101,13 +101,13 @@ class CommandAgent:
 
 def _turn_timeout(turn: Turn) -> timedelta:
     """The limit of the turn, which the agent keeps: the notice of a stall names it."""
-    request = turn._request  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]  handlers are not shown the limit
+    request = turn._request  # pyright: ignore[reportPrivateUsage]  handlers are not shown the limit
     return timedelta(milliseconds=request.timeout_ms)
 
 
 def _mark_as_turn(job: JobHandle) -> None:
     """Let the silence of this child be the stall of its turn; the options of an exec do not say such a thing."""
-    record = job._job  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]  before anything could have been reported
+    record = job._job  # pyright: ignore[reportPrivateUsage]  before anything could have been reported
     record.contract = evolve(record.contract, silence_source=Source.CLI_WATCHDOG)
 
 

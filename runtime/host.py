@@ -18,7 +18,7 @@ from collections import Counter
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from itertools import count
-from typing import Final, Unpack, final
+from typing import Final, Unpack, cast, final
 
 import trio
 from loguru import logger
@@ -556,7 +556,8 @@ async def open_host(config: HostConfig | None = None, *, clock: Clock | None = N
 def _leaves(error: BaseException) -> set[int]:
     """The exceptions themselves, however deep in groups; Trio makes the groups anew on their way out."""
     if isinstance(error, BaseExceptionGroup):
-        return {leaf for inner in error.exceptions for leaf in _leaves(inner)}
+        group = cast("BaseExceptionGroup[BaseException]", error)
+        return {leaf for inner in group.exceptions for leaf in _leaves(inner)}
     return {id(error)}
 
 

@@ -62,7 +62,7 @@ class MemoryLedger:
             )
 
     def _is_news(self, kind: DecisionKind) -> bool:
-        """The first ten of a kind, then whenever their number has doubled: a flood of refusals makes no flood of lines."""
+        """The first ten of a kind, then whenever their number has doubled: a flood makes no flood of lines."""
         count = self.counts[kind]
         return count <= LOGGED_EACH or count & (count - 1) == 0
 

@@ -194,8 +194,12 @@ def test_spacing_only_spares_a_completion_the_wait_for_the_beat() -> None:
 
 def test_a_crash_between_taking_a_slot_and_starting_a_turn_loses_neither(monkeypatch: pytest.MonkeyPatch) -> None:
     world = world_of("ops", "dev", turns_max=1)
+
+    def crash(_world: World) -> int:
+        raise ZeroDivisionError
+
     with monkeypatch.context() as patch:
-        patch.setattr(World, "new_turn_id", lambda _self: 1 // 0)
+        patch.setattr(World, "new_turn_id", crash)
         with pytest.raises(ZeroDivisionError):
             world.notify(OPS, "one")
     world.restart("ops")
