@@ -27,7 +27,7 @@ from ..protocols.coalesce import PendingWake, pending_wake
 from ..protocols.cooldown import Deferral, DeferReason
 from ..protocols.duration import format_duration
 from ..protocols.event import Event
-from ..protocols.event_queue import Accepted, Duplicate, EmptyText, Enqueued, EventQueue, Full
+from ..protocols.event_queue import Accepted, Duplicate, EmptyText, Enqueued, EventQueue, Full, Repeat
 from ..protocols.exec import NoticeSeen
 from ..protocols.ledger import Decision, DecisionKind
 from ..protocols.messages import Notice, Wake
@@ -83,20 +83,16 @@ class Agent:
         """Arm what the state implies. The behaviour before this one may have crashed anywhere: between taking a slot
         and starting a turn, or between a turn and what follows from it.
         """
-        state, slots_count = self._state, 0
-        for lane in state.lanes.values():
+        for lane in list(self._state.lanes.values()):
             lane.armed_ms = None
             if lane.turn is not None:
-                self._limit(lane.turn)
-                slots_count += not lane.stuck
-            elif lane.waiting:
-                slots_count += lane.session_key not in state.line
-            else:
+                if not lane.stuck:
+                    self._limit(lane.turn)
+            elif not lane.waiting:
                 self._put_back(lane)
                 self._ensure_wake(lane, self._now_ms)
-        while state.slots_count > slots_count:
-            self._release()
-        for lane in list(state.lanes.values()):
+                if lane.slot:
+                    self._release(lane)
             self._advance(lane)
 
     # ---- wakes and events come in
@@ -109,7 +105,8 @@ class Agent:
         enqueued = self._enqueue(lane, notice)
         if notice.settle is not None:
             notice.settle(enqueued)
-        if isinstance(enqueued, Accepted) and notice.intent is not None:
+        asleep = isinstance(enqueued, Duplicate) and not lane.wakes and not lane.served
+        if notice.intent is not None and (asleep or isinstance(enqueued, Accepted)):
             lane.owed = True
             wake = Wake(
                 notice.session_key,
@@ -140,15 +137,9 @@ class Agent:
         policy = self._state.settings.queue
         if lane.queue is None:
             lane.queue = EventQueue(lane.session_key, policy.capacity, policy.overflow)
-        enqueued = lane.queue.enqueue(
-            notice.text,
-            event_id=self._state.next_event_id,
-            accepted_at_ms=self._now_ms,
-            source=notice.source.value,
-            context_key=notice.context_key,
-            trusted=notice.trusted,
-            delivery=notice.delivery,
-        )
+        enqueued = self._queue(lane.queue, notice, Repeat.SKIP)
+        if isinstance(enqueued, Duplicate) and lane.turn is not None and enqueued.of in lane.turn.events:
+            enqueued = self._queue(lane.queue, notice, Repeat.KEEP)  # that one is being seen to; this is news
         match enqueued:
             case Accepted(event=event, dropped=dropped):
                 self._state.next_event_id += 1
@@ -165,6 +156,18 @@ class Agent:
             case _:
                 assert_never(enqueued)
         return enqueued
+
+    def _queue(self, queue: EventQueue, notice: Notice, repeat: Repeat) -> Enqueued:
+        return queue.enqueue(
+            notice.text,
+            event_id=self._state.next_event_id,
+            accepted_at_ms=self._now_ms,
+            source=notice.source.value,
+            context_key=notice.context_key,
+            trusted=notice.trusted,
+            delivery=notice.delivery,
+            repeat=repeat,
+        )
 
     def _on_notice_seen(self, seen: NoticeSeen) -> None:
         """Somebody has been shown what an event says: it is as good as presented, unless a turn has it already."""
@@ -204,29 +207,19 @@ class Agent:
         self._forget_if_empty(lane)
 
     def _claim(self, lane: Lane) -> bool:
-        """Take a turn slot, or stand in line for one: in the agent's own, then in the host's."""
-        state = self._state
-        turns_max = state.settings.turns_max
-        if turns_max is not None and state.slots_count >= turns_max:
-            lane.waiting = True
-            state.line.append(lane.session_key)
-            return False
-        state.slots_count += 1
-        lane.waiting = not self._turns.acquire(self._ctx.address, lane.session_key)
-        return not lane.waiting
+        """Take a turn slot, or stand in line for one."""
+        turns_max = self._state.settings.turns_max
+        lane.slot = self._turns.acquire(self._ctx.address, lane.session_key, turns_max)
+        lane.waiting = not lane.slot
+        return lane.slot
 
-    def _release(self) -> None:
-        """Give a slot back, and let the next lane in the agent's own line have a try."""
-        self._turns.release()
-        self._state.slots_count -= 1
-        if self._state.line:
-            session_key = self._state.line.popleft()
-            self._lane(session_key).waiting = False
-            self._ctx.tell(self._ctx.address, LaneDue(session_key))
+    def _release(self, lane: Lane) -> None:
+        lane.slot = False
+        self._turns.release(self._ctx.address)
 
     def _serve(self, lane: Lane) -> None:
         """Work off what is ready, with a slot in hand."""
-        lane.batch = lane.wakes.take(self._now_ms)
+        lane.batch = [] if self._state.paused else lane.wakes.take(self._now_ms)
         self._next_turn(lane)
 
     def _next_turn(self, lane: Lane) -> None:
@@ -241,7 +234,7 @@ class Agent:
                 self._start(lane, wake)
                 self._account(lane)
                 return
-        self._release()
+        self._release(lane)
         self._advance(lane)
 
     def _put_back(self, lane: Lane) -> None:
@@ -323,7 +316,7 @@ class Agent:
         self._record(DecisionKind.STUCK, lane, wake, "the handler ignores its cancellation", turn_id=stuck.turn_id)
         wake.settle(Failed("timed out, and the handler ignores its cancellation"))
         self._put_back(lane)
-        self._release()
+        self._release(lane)
 
     def _on_turn_ended(self, ended: TurnEnded) -> None:
         lane = self._state.lanes[ended.session_key]
@@ -455,13 +448,12 @@ class Agent:
             self._advance(lane)
 
     def _on_slot_granted(self, granted: SlotGranted) -> None:
-        lane = self._lane(granted.session_key)
-        lane.waiting = False
-        if self._state.paused or self._state.retired is not None:
-            self._release()
-            self._advance(lane)
-        else:
-            self._serve(lane)
+        lane = self._state.lanes.get(granted.session_key)
+        if lane is None or not lane.waiting:
+            self._turns.release(self._ctx.address)
+            return
+        lane.waiting, lane.slot = False, True
+        self._serve(lane)
 
     def _on_cadence_due(self, due: CadenceDue) -> None:
         settings = self._state.settings
@@ -493,6 +485,7 @@ class Agent:
             if lane.queue is not None:
                 lane.queue.capacity = configure.settings.queue.capacity
                 lane.queue.overflow = configure.settings.queue.overflow
+        self._turns.set_limit(self._ctx.address, configure.settings.turns_max)
         self._state.clock.reconfigure(configure.settings.interval_ms, self._now_ms)
         self._arm_cadence()
 

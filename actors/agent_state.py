@@ -5,7 +5,7 @@ The state outlives the behaviour: a restart makes a new one from it, and a journ
 
 from __future__ import annotations
 
-from collections import Counter, deque
+from collections import Counter
 from collections.abc import Callable
 from typing import final
 
@@ -94,8 +94,6 @@ class AgentState:
     """All that an agent knows, apart from its behaviour.
 
     Attributes:
-        slots_count: Lanes that hold a turn slot of the host, or stand in line for one.
-        line: Lanes that wait because the agent has as many turns as it may have at once.
         retired: Why it is leaving.
         beat_ms: The last deadline of its cadence that was served.
     """
@@ -105,8 +103,6 @@ class AgentState:
     lanes: dict[str, Lane] = Factory(dict[str, Lane])
     counts: AgentCounts = Factory(AgentCounts)
     next_event_id: int = 1
-    slots_count: int = 0
-    line: deque[str] = Factory(deque[str])
     paused: bool = False
     retired: str | None = None
     beat_ms: int | None = None

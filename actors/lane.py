@@ -21,6 +21,7 @@ class Lane:
         batch: Wakes that were taken together and wait for their turn, one after the other.
         turn: The turn that runs.
         wake: The wake that turn answers.
+        slot: It holds one of the host's turn slots.
         waiting: It waits for one of the host's turn slots.
         owed: Some queued event came with a wake, so the session must not rest while events are left.
         parked: Its tries are used up; the next wake from outside starts afresh.
@@ -35,6 +36,7 @@ class Lane:
     batch: list[PendingWake] = Factory(list[PendingWake])
     turn: TurnRequest | None = None
     wake: PendingWake | None = None
+    slot: bool = False
     waiting: bool = False
     owed: bool = False
     parked: bool = False

@@ -6,6 +6,7 @@ wakes everybody (openclaw#31729, #32724).
 
 from __future__ import annotations
 
+from itertools import islice
 from typing import Final, final
 
 from attrs import frozen
@@ -25,6 +26,9 @@ from ..protocols.session_route import (
     representable_agent_id,
 )
 from .port import Context
+
+_NAMED_MAX: Final = 8
+"""Agents that a refusal names."""
 
 _ROUTES_MAX: Final = 65_536
 """Keys whose owner is remembered. Beyond, all are forgotten and found again."""
@@ -109,7 +113,8 @@ class Directory:
         except InvalidInputError as error:
             return Receipt(Refusal.UNKNOWN, str(error))
         if location.agent_id not in self.addresses:
-            known = ", ".join(sorted(self.addresses)[:8]) or "none"
+            some = islice(self.addresses, _NAMED_MAX)
+            known = ", ".join(some) + (", ..." if len(self.addresses) > _NAMED_MAX else "") or "none"
             return Receipt(Refusal.UNKNOWN, f"no agent {location.agent_id!r} here; agents: {known}")
         if len(self._found) >= _ROUTES_MAX:
             self._found.clear()

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any, Final
 
-from attrs import define
+from attrs import Factory, define
 
 from .duration import DURATION_MS_MAX
 from .event import DeliveryContext
@@ -65,7 +65,7 @@ class PendingWake:
     tasks: tuple[WakeTask, ...] = ()
     delivery: DeliveryContext | None = None
     scheduled_every_ms: int | None = None
-    waiters: tuple[Waiter, ...] = ()
+    waiters: list[Waiter] = Factory(list[Waiter])
     attempt: int = 0
 
     @property
@@ -75,7 +75,7 @@ class PendingWake:
 
     def settle(self, outcome: object) -> None:
         """Tell everybody who waits, once."""
-        waiters, self.waiters = self.waiters, ()
+        waiters, self.waiters = self.waiters, []
         for waiter in waiters:
             waiter.settle(outcome)
 
@@ -84,7 +84,7 @@ class PendingWake:
         for waiter in self.waiters:
             if waiter.at_deferral:
                 waiter.settle(outcome)
-        self.waiters = tuple(waiter for waiter in self.waiters if not waiter.at_deferral)
+        self.waiters = [waiter for waiter in self.waiters if not waiter.at_deferral]
 
 
 def pending_wake(wake: Wake, now_ms: int) -> PendingWake:
@@ -100,7 +100,7 @@ def pending_wake(wake: Wake, now_ms: int) -> PendingWake:
     if wake.scheduled_every_ms is not None:
         pending.scheduled_every_ms = _interval_or_none(wake.scheduled_every_ms)
     if wake.settle is not None:
-        pending.waiters = (Waiter(wake.settle, wake.settle_on_deferral),)
+        pending.waiters.append(Waiter(wake.settle, wake.settle_on_deferral))
     return pending
 
 
@@ -146,7 +146,7 @@ def merge(earlier: PendingWake, later: PendingWake) -> PendingWake:
     if earlier.tasks or later.tasks:
         earlier.tasks = _all_tasks(earlier.tasks, later.tasks)
     if later.waiters:
-        earlier.waiters += later.waiters
+        earlier.waiters.extend(later.waiters)
     _keep_reasons(earlier, later)
     earlier.source, earlier.intent, earlier.reason = chosen.source, intent, chosen.reason
     earlier.names_session = chosen.names_session

@@ -24,6 +24,10 @@ class Drainable(Protocol):
         """End every child with its tree, and wait for it; how many there were."""
         ...
 
+    def abandon(self) -> None:
+        """Tell everybody who still waits that nothing will come of it."""
+        ...
+
     def events_retained(self) -> dict[str, int]:
         """Events not yet presented, by session."""
         ...
@@ -57,6 +61,7 @@ class Drain:
                 await self._host.wait_quiet()
             interrupted = self._host.interrupt_turns()
             children = await self._host.end_children()
+            self._host.abandon()
             self._report = DrainReport(
                 in_time=not interrupted and not children,
                 turns_interrupted=interrupted,

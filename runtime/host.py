@@ -28,6 +28,7 @@ from ..actors.agent_state import AgentPorts, AgentState, Configure, Pause, Retir
 from ..actors.exec import ExecSupervisor
 from ..actors.exec_port import JobExited
 from ..actors.job_registry import SUPERVISOR_ADDRESS, JobRegistry
+from ..actors.lane import Lane
 from ..actors.router import Directory, Router, refusal_of
 from ..protocols.config import HostConfig
 from ..protocols.cooldown import CooldownClock
@@ -37,9 +38,10 @@ from ..protocols.event import DeliveryContext
 from ..protocols.exec import NoticeSeen
 from ..protocols.messages import Notice, Wake
 from ..protocols.receipt import Receipt, Refusal
+from ..protocols.restart import Exhausted, RestartSpec
 from ..protocols.session_route import normalize_agent_id
 from ..protocols.text import es_trim
-from ..protocols.turn import Failed, Outcome, TurnRequest
+from ..protocols.turn import Failed, Outcome, Skipped, TurnRequest
 from ..protocols.wake import Intent, Source
 from .clock import Clock
 from .configured import configured_agents
@@ -53,10 +55,12 @@ from .spec import AgentSpec
 from .statistics import AgentStatistics, DrainReport, ExecStatistics, HostStatistics
 from .turn import Turn
 from .turns import INTERRUPTED, TurnRunner
-from .wake_options import Settled, WakeOptions, one_of, receipt_of, wake_of
+from .wake_options import Settled, WakeOptions, checked_ms, one_of, receipt_of, wake_of
 
 _ROUTER: Final = "router"
 _MAILBOX: Final = MailboxSpec(capacity=1_000_000)
+_RESTART: Final = RestartSpec(restarts_max=20, exhausted=Exhausted.ESCALATE)
+"""No agent dies in silence: one whose behaviour cannot be kept alive ends the host, with what it crashed of."""
 _CANCEL_GRACE_MS: Final = 5_000
 """How long, when the grace of a drain is over, children have between SIGTERM and SIGKILL."""
 
@@ -77,7 +81,8 @@ class Host:
         self.system = system
         self.ledger = MemoryLedger(config.ledger_size)
         self._directory = Directory(config.routing, config.default_agent)
-        self._specs: dict[str, AgentSpec] = {}
+        self._specs: dict[str, AgentSpec] = {}  # by address, as the states: a leaving agent keeps its own
+        self._leaving: dict[str, set[str]] = {}
         self._states: dict[str, AgentState] = {}
         self._agent_numbers = count(2)
         self._outstanding = 0
@@ -91,9 +96,12 @@ class Host:
         self._configured: set[str] = set()
         self._paused = False
         self._draining: Drain | None = None
+        self._abandoned = False
         self._nursery = nursery
         ports = AgentPorts(self._turns, self.ledger, random.Random().random, self._count)  # noqa: S311 - jitter
-        system.define("agent", lambda ctx: Agent(ctx, self._states[ctx.address], ports), mailbox=_MAILBOX)
+        system.define(
+            "agent", lambda ctx: Agent(ctx, self._states[ctx.address], ports), mailbox=_MAILBOX, restart=_RESTART
+        )
         self._router: ActorRef[Wake | Notice | NoticeSeen] = system.spawn(
             _ROUTER, lambda ctx: Router(ctx, self._directory, self.ledger), mailbox=_MAILBOX
         )
@@ -117,8 +125,8 @@ class Host:
         self.system.revive(address)
         settings = self.config.settings_of(spec.id, spec)
         clock = CooldownClock(settings.interval_ms, self.system.clock.now_ms())
-        self._states[address] = AgentState(settings, clock, paused=self._paused)
-        self._specs[spec.id] = spec
+        self._states[address] = AgentState(settings, clock, paused=self._is_held(spec.id))
+        self._specs[address] = spec
         self._directory.enter(spec.id, address)
         if settings.cadence is not None:
             self.system.tell(address, Configure(settings))  # an agent with a beat is awake to keep it
@@ -127,21 +135,34 @@ class Host:
 
     def remove_agent(self, agent_id: str) -> None:
         """Let an agent go: it takes no more turns. A running one ends as it would; events that no turn has seen become
-        dead letters of the ledger, and whoever waits for an outcome is told.
+        dead letters of the ledger, and whoever waits for an outcome is told. An agent of the same id that is added
+        meanwhile takes its first turn when that one has ended.
 
         Raises:
             InvalidInputError: There is no such agent.
         """
-        address = self._directory.leave(normalize_agent_id(agent_id))
+        agent_id = normalize_agent_id(agent_id)
+        address = self._directory.leave(agent_id)
         if address is None:
             raise InvalidInputError(f"no agent {agent_id!r} here; agents: {self._known()}")
-        self._specs.pop(normalize_agent_id(agent_id))
+        self._leaving.setdefault(agent_id, set()).add(address)
         self.system.signal(address, Retire("agent removed"))
-        self._nursery.start_soon(self._forget, address)
+        self._nursery.start_soon(self._forget, agent_id, address)
 
-    async def _forget(self, address: str) -> None:
+    async def _forget(self, agent_id: str, address: str) -> None:
         await self.system.wait_stopped(address)
-        del self._states[address]
+        del self._states[address], self._specs[address]
+        self._leaving[agent_id].remove(address)
+        if not self._leaving[agent_id]:
+            del self._leaving[agent_id]
+        if agent_id in self._directory.addresses:
+            self._hold_or_release(agent_id)
+
+    def _is_held(self, agent_id: str) -> bool:
+        return self._paused or self._draining is not None or agent_id in self._leaving
+
+    def _hold_or_release(self, agent_id: str) -> None:
+        self.system.signal(self._directory.addresses[agent_id], Pause(self._is_held(agent_id)))
 
     def reconfigure_agent(self, spec: AgentSpec) -> None:
         """Give a running agent a new specification. Its guards and what is pending are kept; a running turn keeps the
@@ -153,7 +174,7 @@ class Host:
         address = self._directory.addresses.get(spec.id)
         if address is None:
             raise InvalidInputError(f"no agent {spec.id!r} here; agents: {self._known()}")
-        self._specs[spec.id] = spec
+        self._specs[address] = spec
         self.system.tell(address, Configure(self.config.settings_of(spec.id, spec)))
 
     def reconfigure(self, config: HostConfig) -> None:
@@ -172,8 +193,8 @@ class Host:
         self.config = config
         self._directory.configure(config.routing, config.default_agent)
         self._turns.slots.resize(config.turns_max)
-        for agent_id in self.agents:
-            self.reconfigure_agent(specs.get(agent_id, self._specs[agent_id]))
+        for agent_id, address in self._directory.addresses.items():
+            self.reconfigure_agent(specs.get(agent_id, self._specs[address]))
         for spec in specs.values():
             if spec.id not in self._directory.addresses:
                 self.add_agent(spec)
@@ -184,16 +205,16 @@ class Host:
         would.
         """
         self._paused = not enabled
-        for address in self._directory.addresses.values():
-            self.system.signal(address, Pause(self._paused))
+        for agent_id in self.agents:
+            self._hold_or_release(agent_id)
 
     @property
     def agents(self) -> tuple[str, ...]:
         """The ids of the agents that live here."""
         return tuple(self._directory.addresses)
 
-    def _handler_of(self, agent_id: str) -> Callable[[TurnRequest], Awaitable[object]]:
-        handler = self._specs[agent_id].handler
+    def _handler_of(self, address: str) -> Callable[[TurnRequest], Awaitable[object]]:
+        handler = self._specs[address].handler
         return lambda request: handler(Turn(request, self))
 
     # ---- wakes and events
@@ -318,7 +339,7 @@ class Host:
 
         Cancellation: the event may or may not have been accepted.
         """
-        if not es_trim(text):
+        if not isinstance(text, str) or not es_trim(text):  # pyright: ignore[reportUnnecessaryIsInstance] - callers err
             raise InvalidInputError(f"the event for session {session_key!r} has no text: {text!r}")
         source = one_of(Source, source)
         settled = Settled()
@@ -332,7 +353,7 @@ class Host:
             context_key,
             delivery,
             trusted,
-            coalesce_ms,
+            checked_ms("coalesce_ms", coalesce_ms),
             settled,
         )
         receipt = self._send(notice)
@@ -418,9 +439,14 @@ class Host:
         """Wait until there is nothing left to do: no wake pending, deferred ones included, no turn, no child running.
 
         Beats to come, detached children and events that nobody is to be woken for do not count.
+
+        Raises:
+            HostClosedError: The host has drained, and what is pending will not be done any more.
         """
         while True:
             await self.system.wait_idle()
+            if self._abandoned:
+                raise HostClosedError("the host has drained; what was pending is in the drain's report")
             if self._outstanding == 0 and self._registry.statistics().live_count == 0:
                 return
             await self._idle.park()
@@ -461,9 +487,9 @@ class Host:
         """
         grace_ms = self.config.drain_grace_ms if grace is None else duration_ms(grace)
         if self._draining is None:
-            for address in self._directory.addresses.values():
-                self.system.signal(address, Pause(paused=True))
             self._draining = Drain(self, self._nursery, grace_ms)
+            for agent_id in self.agents:
+                self._hold_or_release(agent_id)
         self._draining.hasten(grace_ms)
         return await self._draining.wait()
 
@@ -489,8 +515,18 @@ class Host:
 
     def events_retained(self) -> dict[str, int]:
         """Events not yet presented, by session."""
-        lanes = [lane for at in self._directory.addresses.values() for lane in self._states[at].lanes.values()]
-        return {lane.session_key: lane.events_waiting for lane in lanes if lane.events_waiting}
+        return {lane.session_key: lane.events_waiting for lane in self._lanes() if lane.events_waiting}
+
+    def abandon(self) -> None:
+        """Tell everybody who still waits that nothing will come of it."""
+        for lane in self._lanes():
+            for wake in lane.wakes:
+                wake.settle(Skipped("host drained"))
+        self._abandoned = self._outstanding > 0
+        self._idle.unpark_all()
+
+    def _lanes(self) -> list[Lane]:
+        return [lane for state in self._states.values() for lane in state.lanes.values()]
 
     # ---- inside
 

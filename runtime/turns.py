@@ -51,7 +51,7 @@ class TurnRunner:
         Args:
             nursery: Where the turns' tasks live.
             tell: How the agents are told; must work while cancelled.
-            handler_of: The handler of an agent, by agent id, as it is configured when the turn starts.
+            handler_of: The handler of an agent, by its address, as it is configured when the turn starts.
             turns_max: Turns that run at once.
         """
         self._nursery = nursery
@@ -61,6 +61,7 @@ class TurnRunner:
         self._running: dict[int, _Running] = {}
         self.slots = TurnSlots(turns_max, tell)
         self.acquire = self.slots.acquire
+        self.set_limit = self.slots.set_limit
         self.release = self.slots.release
 
     def new_turn_id(self) -> int:
@@ -69,7 +70,7 @@ class TurnRunner:
 
     def start(self, address: str, request: TurnRequest) -> None:
         """See the port. The context variables of whoever caused the turn do not leak into it."""
-        running = _Running(request, self._handler_of(request.agent_id), trio.CancelScope())
+        running = _Running(request, self._handler_of(address), trio.CancelScope())
         self._running[request.turn_id] = running
         name = f"turn {request.turn_id} of {request.session_key}"
         contextvars.Context().run(self._nursery.start_soon, self._run, address, running, name=name)

@@ -48,14 +48,14 @@ def wake_of(session_key: str | None, source: Source | str, intent: Intent | str,
     Raises:
         InvalidInputError: ``source`` or ``intent`` is none of the known ones.
     """
-    coalesce_ms = options.get("coalesce_ms")
+    coalesce_ms = checked_ms("coalesce_ms", options.get("coalesce_ms"))
     return Wake(
         session_key,
         SOURCES.get(source) or _unknown(Source, source),
         INTENTS.get(intent) or _unknown(Intent, intent),
         options.get("reason") or "",
         options.get("agent_id"),
-        DEFAULT_COALESCE_MS if coalesce_ms is None else coalesce_ms,
+        coalesce_ms,
         tuple(options.get("tasks", ())),
         options.get("delivery"),
         options.get("scheduled_every_ms"),
@@ -77,6 +77,19 @@ def one_of(choices: type[E], value: E | str) -> E:
 def _unknown(choices: type[enum.StrEnum], value: object) -> NoReturn:
     accepted = ", ".join(choice.value for choice in choices)
     raise InvalidInputError(f"{choices.__name__.lower()} {value!r}: expected one of {accepted}") from None
+
+
+def checked_ms(name: str, value: object, default: int = DEFAULT_COALESCE_MS) -> int:
+    """A number of milliseconds, before it gets where nobody can be told that it is none.
+
+    Raises:
+        InvalidInputError: It is none.
+    """
+    if value is None:
+        return default
+    if type(value) is not int:
+        raise InvalidInputError(f"{name} {value!r}: expected whole milliseconds")
+    return value
 
 
 @final

@@ -7,6 +7,7 @@ from attrs import evolve
 from support.world import FREE, OPS, World, texts, world_of
 from wakeward.actors.agent_state import Retire
 from wakeward.protocols.cooldown import CooldownPolicy
+from wakeward.protocols.exec import NoticeSeen
 from wakeward.protocols.ledger import DecisionKind
 from wakeward.protocols.settings import Cadence, QueuePolicy, RetryPolicy
 from wakeward.protocols.turn import Failed, Ran, Skipped
@@ -209,7 +210,6 @@ def test_a_crash_between_taking_a_slot_and_starting_a_turn_loses_neither(monkeyp
         world.advance(60_000)
         world.wake(f"agent:{agent_id}:main", coalesce_ms=0)
     assert len(world.active) == 2
-    assert world.states["ops"].slots_count == 1
 
 
 def test_what_reaches_an_agent_that_is_leaving_is_given_back_at_once() -> None:
@@ -234,3 +234,62 @@ def test_a_queue_takes_its_new_bound_when_reconfigured() -> None:
     world.configure(evolve(world.states["ops"].settings, queue=QueuePolicy(capacity=2)))
     world.notify(OPS, "two")
     assert world.states["ops"].events_retained == 2
+
+
+def test_nobody_is_stranded_in_an_agents_own_line() -> None:
+    world = world_of(turns_max=1, cooldown=FREE)
+    world.wake("agent:ops:a", coalesce_ms=0)
+    world.notify("agent:ops:b", "Exec completed", context_key="exec:b")
+    world.notify("agent:ops:c", "news")
+    world.tell("router", NoticeSeen("agent:ops:b", "exec:b"))
+    world.settle()
+    world.end()
+    assert texts(world) == ["news"]
+    world.end()
+    assert world.outstanding == 0
+
+
+def test_a_lane_in_line_is_not_overtaken_by_the_lane_that_was_served() -> None:
+    world = world_of(turns_max=1, cooldown=FREE)
+    for key in ("a", "b", "a"):
+        world.wake(f"agent:ops:{key}", coalesce_ms=0)
+    for _ in range(3):
+        world.end()
+    assert [turn.session_key for turn in world.started] == ["agent:ops:a", "agent:ops:b", "agent:ops:a"]
+
+
+def test_a_raised_limit_takes_effect_at_once() -> None:
+    world = world_of(turns_max=1, cooldown=FREE)
+    for n in range(3):
+        world.wake(f"agent:ops:s{n}", coalesce_ms=0)
+    world.configure(evolve(world.states["ops"].settings, turns_max=3))
+    assert len(world.active) == 3
+
+
+def test_restarts_while_a_turn_is_stuck_free_its_slot_once() -> None:
+    world = world_of(turn_timeout_ms=1_000, cooldown=FREE)
+    world.on_interrupt = lambda turn_id, outcome: None
+    world.wake(OPS, coalesce_ms=0)
+    world.advance(10_000)
+    for _ in range(3):
+        world.restart("ops")
+        world.advance(10_000)
+    for n in range(6):
+        world.wake(f"agent:ops:s{n}", coalesce_ms=0)
+    assert len(world.active) == 1 + 4
+
+
+def test_an_event_that_comes_again_while_a_turn_sees_to_it_is_news() -> None:
+    world = world_of(cooldown=FREE)
+    world.notify(OPS, "disk is full")
+    world.notify(OPS, "disk is full")
+    world.end()
+    assert texts(world) == ["disk is full"]
+    assert len(world.started) == 2
+
+
+def test_a_repeat_wakes_a_session_that_sleeps_on_the_first() -> None:
+    world = world_of()
+    world.notify(OPS, "alarm", intent=None)
+    world.notify(OPS, "alarm", intent="immediate")
+    assert texts(world) == ["alarm"]

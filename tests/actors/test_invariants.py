@@ -350,7 +350,7 @@ def overlapping_turns(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def unbounded_turns(monkeypatch: pytest.MonkeyPatch) -> None:
-    def acquire(self: TurnSlots, _address: str, _session_key: str) -> bool:
+    def acquire(self: TurnSlots, _address: str, _session_key: str, _limit: int | None = None) -> bool:
         self._taken += 1
         return True
 

@@ -45,9 +45,10 @@ async def hosting(
 
     monkeypatch.setattr(host_module, "open_process_shell", open_fakes)
     given: dict[str, Any] = {"cooldown": CooldownPolicy(min_spacing=0, flood_window=0, events_wait_for_due=False)}
-    async with open_host(clock=Clock.start(0)) as host:
-        host.add_agent(AgentSpec("ops", agent or CommandAgent(("llm", "-p")), **given, **options))
-        yield host
+    with trio.fail_after(4 * 3600):
+        async with open_host(clock=Clock.start(0)) as host:
+            host.add_agent(AgentSpec("ops", agent or CommandAgent(("llm", "-p")), **given, **options))
+            yield host
 
 
 def seen(host: Host) -> list[tuple[int, DecisionKind]]:

@@ -377,3 +377,72 @@ async def test_a_handler_that_swallows_its_cancellation_does_not_hold_up_the_oth
         assert host.system.clock.now_ms() == 6_000
         release.set()
         await host.wait_idle()
+
+
+async def test_who_waits_when_the_host_drains_is_told(autojump_clock: MockClock) -> None:
+    answers: list[object] = []
+
+    async def wait(host: Host) -> None:
+        answers.append(await host.wake_and_wait(OPS, source="hook", intent="event"))
+
+    async def wait_idle(host: Host) -> None:
+        with pytest.raises(HostClosedError):
+            await host.wait_idle()
+        answers.append("idle")
+
+    async with trio.open_nursery() as nursery, open_host(HostConfig(drain_grace=0)) as host:
+        await add(host, Recorder(), cooldown=CooldownPolicy())
+        await host.notify(OPS, "one", source="hook")
+        await trio.sleep(1)
+        nursery.start_soon(wait, host)
+        nursery.start_soon(wait_idle, host)
+        await trio.sleep(1)
+    assert sorted(map(str, answers)) == ["Skipped(reason='host drained', retry_at_ms=None)", "idle"]
+
+
+async def test_a_drain_stays_one_when_heartbeats_are_enabled(autojump_clock: MockClock) -> None:
+    ops = Recorder(takes=5)
+    async with open_host(clock=Clock.start(0)) as host, trio.open_nursery() as nursery:
+        await add(host, ops)
+        await host.notify(OPS, "one", source="hook")
+        await host.notify(OPS, "two", source="hook")
+        nursery.start_soon(host.drain)
+        await trio.sleep(1)
+        host.set_heartbeats(enabled=True)
+    assert ops.texts == [["one"]]
+
+
+async def test_an_agent_waits_for_its_namesake_to_leave(autojump_clock: MockClock) -> None:
+    old, new = Recorder(takes=10), Recorder()
+    async with open_host(clock=Clock.start(0)) as host:
+        await add(host, old)
+        await host.notify(OPS, "one", source="hook")
+        await trio.sleep(1)
+        host.remove_agent("ops")
+        await add(host, new)
+        assert await host.notify(OPS, "two", source="hook")
+        await trio.sleep(8)
+        assert new.turns == []
+        await host.wait_idle()
+        assert new.turns[0].started_at_ms == 10_000
+    assert (old.texts, new.texts) == ([["one"]], [["two"]])
+
+
+async def test_removing_an_agent_as_its_turn_ends_hangs_nothing(autojump_clock: MockClock) -> None:
+    for after_ms in range(8, 13):
+        async with open_host() as host:
+            await add(host, Recorder(takes=0.01))
+            for text in ("one", "two", "three"):
+                await host.notify(OPS, text, source="hook")
+            await trio.sleep(after_ms / 1000)
+            host.remove_agent("ops")
+            with trio.fail_after(60):
+                await host.wait_idle()
+
+
+@pytest.mark.parametrize("coalesce_ms", ["1s", 1.5, True])
+async def test_a_window_that_is_no_number_is_refused_at_the_door(autojump_clock: MockClock, coalesce_ms: Any) -> None:
+    async with open_host() as host:
+        await add(host, Recorder())
+        with pytest.raises(InvalidInputError, match="coalesce_ms"):
+            host.wake(OPS, source="hook", intent="immediate", coalesce_ms=coalesce_ms)

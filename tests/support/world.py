@@ -102,11 +102,14 @@ class World:
     def new_turn_id(self) -> int:
         return next(self._turn_ids)
 
-    def acquire(self, address: str, session_key: str) -> bool:
-        return self._slots.acquire(address, session_key)
+    def acquire(self, address: str, session_key: str, limit: int | None = None) -> bool:
+        return self._slots.acquire(address, session_key, limit)
 
-    def release(self) -> None:
-        self._slots.release()
+    def set_limit(self, address: str, limit: int | None) -> None:
+        self._slots.set_limit(address, limit)
+
+    def release(self, address: str) -> None:
+        self._slots.release(address)
 
     def start(self, address: str, request: TurnRequest) -> None:
         self.started.append(request)
