@@ -25,9 +25,10 @@ from .protocols.session_route import Scope
 from .protocols.settings import QueuePolicy, RetryPolicy
 from .protocols.turn import Failed, Outcome, Ran, Skipped
 from .protocols.wake import Intent, Source, WakeTask
-from .runtime.host import Host, open_host
+from .runtime.host import Host
 from .runtime.jobs import JobHandle
 from .runtime.kernel import ActorRef, ActorSystem, MailboxSpec, open_system
+from .runtime.open_host import open_host
 from .runtime.spec import AgentSpec, Handler
 from .runtime.statistics import AgentStatistics, DrainReport, HostStatistics
 from .runtime.turn import Turn

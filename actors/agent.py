@@ -16,7 +16,7 @@ has a pending wake, an active turn or a place in line, or it is parked, visibly.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable
+from collections.abc import Callable
 from typing import Any, Final, assert_never, final
 
 from attrs import evolve
@@ -56,6 +56,7 @@ STUCK_AFTER_MS: Final = 5_000
 """How long a turn that was told to end may take about it, before its session is given up and its slot freed."""
 _ACCEPTED: Final = DecisionKind.ACCEPTED
 _COALESCED: Final = DecisionKind.COALESCED
+_NO_EVENT: Final = Skipped("no-pending-event")
 _RETAINED_INTENTS: Final = frozenset({Intent.TASK, Intent.EVENT, Intent.IMMEDIATE})
 
 
@@ -101,6 +102,8 @@ class Agent:
         self._offer(self._lane(wake.session_key or self._state.settings.main_key), wake)
 
     def _on_notice(self, notice: Notice) -> None:
+        if notice.is_seen is not None and notice.is_seen():
+            return  # it has nothing to say any more
         lane = self._lane(notice.session_key)
         enqueued = self._enqueue(lane, notice)
         if notice.settle is not None:
@@ -144,6 +147,8 @@ class Agent:
             case Accepted(event=event, dropped=dropped):
                 self._state.next_event_id += 1
                 self._state.counts.events_accepted += 1
+                if notice.is_seen is not None:
+                    lane.is_seen[event.id] = notice.is_seen
                 self._record(DecisionKind.EVENT, lane, notice, notice.reason, text=event.text)
                 if dropped is not None:
                     self._bury(lane, (dropped,), "overflow: the queue keeps the newest")
@@ -175,19 +180,25 @@ class Agent:
         if lane is None or lane.queue is None:
             return
         in_turn = () if lane.turn is None else lane.turn.events
-        known = [e for e in lane.queue.peek() if e.context_key == seen.context_key and e not in in_turn]
-        self._state.counts.events_presented += len(lane.queue.consume(known))
-        if known and not lane.events_waiting:
-            lane.owed = False
-            self._call_off(lane)
+        known = [e.id for e in lane.queue.peek() if e.context_key == seen.context_key and e not in in_turn]
+        self._take_as_seen(lane, known)
+        wake = lane.wakes.event
+        if wake is not None and known and self._is_idle_exit(lane, wake):
+            lane.wakes.event = None
+            self._skip(lane, wake, _NO_EVENT)
         self._advance(lane)
 
-    def _call_off(self, lane: Lane) -> None:
-        """Drop the wake of an exit that has been seen, if that exit is all it was for."""
-        wake = lane.wakes.event
-        if wake is not None and wake.source is Source.EXEC_EVENT and len(wake.reasons) == 1 and not wake.waiters:
-            lane.wakes.event = None
-            self._skip(lane, wake, Skipped("no-pending-event"))
+    def _take_as_seen(self, lane: Lane, event_ids: list[int]) -> None:
+        if lane.queue is not None and event_ids:
+            self._state.counts.events_presented += len(lane.queue.consume(event_ids))
+            for event_id in event_ids:
+                lane.is_seen.pop(event_id, None)
+            lane.owed = lane.owed and lane.events_waiting > 0
+
+    def _is_idle_exit(self, lane: Lane, wake: PendingWake) -> bool:
+        """Whether a wake was for one exit and nothing else, and that has been seen."""
+        alone = len(wake.reasons) == 1 and not wake.waiters and not wake.tasks
+        return wake.source is Source.EXEC_EVENT and alone and not lane.events_waiting
 
     # ---- a lane goes on
 
@@ -228,7 +239,11 @@ class Agent:
                 self._put_back(lane)
                 break
             wake = lane.batch.pop(0)
-            if not self._admits(wake):
+            seen = [event_id for event_id, is_seen in lane.is_seen.items() if is_seen()]
+            self._take_as_seen(lane, seen)
+            if seen and self._is_idle_exit(lane, wake):
+                self._skip(lane, wake, _NO_EVENT)
+            elif not self._admits(wake):
                 self._skip(lane, wake, Skipped("disabled"))
             elif not self._held(lane, wake):
                 self._start(lane, wake)
@@ -293,7 +308,7 @@ class Agent:
     def _limit(self, turn: TurnRequest) -> None:
         key = turn.session_key
         at_ms = turn.started_at_ms + turn.timeout_ms
-        self._ctx.set_timer(_turn_timer(key), at_ms, TurnOverdue(key, turn.turn_id))
+        self._ctx.set_timer(("turn", key), at_ms, TurnOverdue(key, turn.turn_id))
 
     # ---- a turn has ended
 
@@ -303,7 +318,7 @@ class Agent:
         assert turn.turn_id == overdue.turn_id, (turn.turn_id, overdue)
         self._turns.interrupt(turn.turn_id, Failed(f"timed out after {format_duration(turn.timeout_ms)}"))
         stuck = TurnStuck(overdue.session_key, overdue.turn_id)
-        self._ctx.set_timer(_turn_timer(overdue.session_key), self._now_ms + STUCK_AFTER_MS, stuck)
+        self._ctx.set_timer(("turn", overdue.session_key), self._now_ms + STUCK_AFTER_MS, stuck)
 
     def _on_turn_stuck(self, stuck: TurnStuck) -> None:
         """The handler ignores that it was cancelled. It cannot be stopped, but it need not stop others: its slot is
@@ -320,7 +335,7 @@ class Agent:
 
     def _on_turn_ended(self, ended: TurnEnded) -> None:
         lane = self._state.lanes[ended.session_key]
-        self._ctx.cancel_timer(_turn_timer(ended.session_key))
+        self._ctx.cancel_timer(("turn", ended.session_key))
         turn, wake = lane.turn, lane.wake
         assert turn is not None, ended
         assert wake is not None, ended
@@ -348,6 +363,8 @@ class Agent:
         if lane.queue is not None:
             seen = lane.queue.consume(turn.events, seen_drop_count=turn.events_dropped)
             self._state.counts.events_presented += len(seen)
+            for event in turn.events:
+                lane.is_seen.pop(event.id, None)
         self._record(DecisionKind.RAN, lane, wake, wake.reason, turn_id=turn.turn_id, text=ran.reply)
         wake.settle(ran)
         self._ensure_wake(lane, self._now_ms)
@@ -427,6 +444,7 @@ class Agent:
     def _bury(self, lane: Lane, events: tuple[Event, ...], reason: str) -> None:
         self._state.counts.events_dead += len(events)
         for event in events:
+            lane.is_seen.pop(event.id, None)
             self._ledger.record(
                 Decision(
                     self._now_ms,
@@ -528,7 +546,7 @@ class Agent:
     def _arm(self, lane: Lane, at_ms: int) -> None:
         if lane.armed_ms != at_ms:
             lane.armed_ms = at_ms
-            self._ctx.set_timer(_lane_timer(lane.session_key), at_ms, LaneDue(lane.session_key))
+            self._ctx.set_timer(("lane", lane.session_key), at_ms, LaneDue(lane.session_key))
 
     def _account(self, lane: Lane) -> None:
         busy = lane.served or bool(lane.wakes)
@@ -576,11 +594,3 @@ class Agent:
         Pause: _on_pause,
         Retire: _on_retire,
     }
-
-
-def _turn_timer(session_key: str) -> Hashable:
-    return ("turn", session_key)
-
-
-def _lane_timer(session_key: str) -> Hashable:
-    return ("lane", session_key)

@@ -22,9 +22,11 @@ from typing import Final, assert_never, final
 
 from attrs import define, evolve, frozen
 
+from ..protocols.event_queue import Full
 from ..protocols.exec import ExitReason, NoticeSeen, limit_text, silence_text
 from ..protocols.exec_notice import FinishedJob, JobStatus, exec_notice, exit_text
 from ..protocols.messages import Notice
+from ..protocols.receipt import Receipt, Refusal
 from ..protocols.session_route import InvalidSessionKeyError
 from ..protocols.wake import Intent, Source
 from .exec_port import (
@@ -82,7 +84,14 @@ class _Sweep:
     pass
 
 
-_Timer = _Timeout | _CheckSilence | _OfferNotice | _Sweep
+@final
+@define(eq=False)
+class _NoticeRefused:
+    job_id: str
+    notice: Notice
+
+
+_Timer = _Timeout | _CheckSilence | _OfferNotice | _NoticeRefused | _Sweep
 
 
 @final
@@ -111,7 +120,7 @@ class ExecSupervisor:
             TypeError: The message is none of the supervisor's.
         """
         match message:
-            case _Timeout() | _CheckSilence() | _OfferNotice() | _Sweep():
+            case _Timeout() | _CheckSilence() | _OfferNotice() | _NoticeRefused() | _Sweep():
                 self._on_timer(message)
             case StartJob() | KillJob() | JobStarted() | JobExited() | ExitSeen() | NoticeReleased():
                 self._on_message(message)
@@ -141,6 +150,8 @@ class ExecSupervisor:
                 self._end(message.job_id, ExitReason.OVERALL_TIMEOUT)
             case _CheckSilence():
                 self._check_silence(message.job_id)
+            case _NoticeRefused():
+                self._offer_later(message.job_id, message.notice)
             case _OfferNotice():
                 self._offer_again(message.job_id)
             case _Sweep():
@@ -208,12 +219,22 @@ class ExecSupervisor:
         message = exit_message(job)
         if message is not None:
             job.notice = NoticeState.SENT
+            message.is_seen = lambda: job.observed
+            message.settle = lambda answer: self._answered(job.id, message, answer)
             self._offer(job.id, message)
+
+    def _answered(self, job_id: str, message: Notice, answer: object) -> None:
+        """A sender that lives can try again; a child that is dead cannot, so its exit waits here for room."""
+        if isinstance(answer, Full) or (isinstance(answer, Receipt) and answer.refusal is Refusal.FULL):
+            self._ctx.tell(self._ctx.address, _NoticeRefused(job_id, message))
 
     def _offer(self, job_id: str, message: Notice) -> None:
         if not self._ctx.tell(ROUTER_ADDRESS, message):
-            self._registry.unsent[job_id] = message
-            self._ctx.set_timer(("offer", job_id), self._ctx.now_ms() + NOTICE_RETRY_MS, _OfferNotice(job_id))
+            self._offer_later(job_id, message)
+
+    def _offer_later(self, job_id: str, message: Notice) -> None:
+        self._registry.unsent[job_id] = message
+        self._ctx.set_timer(("offer", job_id), self._ctx.now_ms() + NOTICE_RETRY_MS, _OfferNotice(job_id))
 
     def _offer_again(self, job_id: str) -> None:
         message = self._registry.unsent.pop(job_id, None)

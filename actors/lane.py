@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from attrs import Factory, define
 
 from ..protocols.coalesce import LaneWakes, PendingWake
@@ -17,6 +19,7 @@ class Lane:
 
     Attributes:
         queue: The session's events; made with the first.
+        is_seen: Of events, by number, that somebody may be shown in another way: whether that has happened.
         wakes: What is pending.
         batch: Wakes that were taken together and wait for their turn, one after the other.
         turn: The turn that runs.
@@ -32,6 +35,7 @@ class Lane:
 
     session_key: str
     queue: EventQueue | None = None
+    is_seen: dict[int, Callable[[], bool]] = Factory(dict[int, Callable[[], bool]])
     wakes: LaneWakes = Factory(LaneWakes)
     batch: list[PendingWake] = Factory(list[PendingWake])
     turn: TurnRequest | None = None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-import secrets
+import random
 import signal
 import subprocess
 import time
@@ -76,7 +76,7 @@ class _Bare:
 @asynccontextmanager
 async def _open_bare() -> AsyncGenerator[_Bare]:
     bare = _Bare()
-    registry = JobRegistry(secrets.randbelow)
+    registry = JobRegistry(random.Random().randrange)
     async with open_process_shell(bare.deliver, bare.now_ms) as shell:
         bare.supervisor = ExecSupervisor(bare, shell, registry)
         bare.jobs = Jobs(registry, bare.tell, bare.now_ms)
@@ -217,9 +217,9 @@ async def _handler_latencies_ms() -> list[float]:
         host.add_agent(AgentSpec("ops", handle, cooldown=NO_GUARDS))
         for _ in range(EXITS):
             told = trio.Event()
-            job = await host.exec("agent:ops:main", ["sleep", "60"], background=True)
-            while job.pid is None:
-                await trio.sleep(0.001)
+            job = await host.exec("agent:ops:main", "echo up; exec sleep 60", background=True)
+            await job.poll(wait=10)
+            assert job.pid is not None
             began = time.perf_counter()
             os.kill(job.pid, signal.SIGKILL)
             await told.wait()

@@ -16,7 +16,7 @@ from datetime import timedelta
 from typing import Any, Final, final
 
 import trio
-from attrs import evolve, field, frozen, validators
+from attrs import field, frozen, validators
 
 from ..actors.job_registry import TooManyJobsError
 from ..protocols.errors import HostClosedError
@@ -81,34 +81,21 @@ class CommandAgent:
             background=True,
             notify_on_exit=False,
             silence_notice=self._silence_notice(turn),
-            timeout=_turn_timeout(turn),
+            silence_source=Source.CLI_WATCHDOG,
+            timeout=timedelta(milliseconds=turn.timeout_ms),
             cwd=self.folder,
             stdin=turn_json(turn).encode() + b"\n",
             separate_stderr=True,
             grace=_GRACE,
         )
         with trio.CancelScope(shield=True):  # starting is instant, and a child that nobody holds would run on
-            job = await turn.exec(self.command, **options)
-            _mark_as_turn(job)
-            return job
+            return await turn.exec(self.command, **options)
         raise AssertionError("nobody cancels this scope")
 
     def _silence_notice(self, turn: Turn) -> timedelta | None:
         if self.silence_notice_ms is None or turn.source is Source.CLI_WATCHDOG:
             return None
         return timedelta(milliseconds=self.silence_notice_ms)
-
-
-def _turn_timeout(turn: Turn) -> timedelta:
-    """The limit of the turn, which the agent keeps: the notice of a stall names it."""
-    request = turn._request  # pyright: ignore[reportPrivateUsage]  handlers are not shown the limit
-    return timedelta(milliseconds=request.timeout_ms)
-
-
-def _mark_as_turn(job: JobHandle) -> None:
-    """Let the silence of this child be the stall of its turn; the options of an exec do not say such a thing."""
-    record = job._job  # pyright: ignore[reportPrivateUsage]  before anything could have been reported
-    record.contract = evolve(record.contract, silence_source=Source.CLI_WATCHDOG)
 
 
 def _outcome(job: JobHandle, ended: Exit) -> Outcome:

@@ -12,6 +12,7 @@ from ..protocols.event import DeliveryContext
 from ..protocols.exec import ExecSpec
 from ..protocols.exec_notice import JobRouting
 from ..protocols.session_route import Routing
+from ..protocols.wake import Source
 from .jobs import child_environment
 
 
@@ -29,6 +30,8 @@ class ExecOptions(TypedDict, total=False):
         timeout: End the child after so long.
         no_output_timeout: End the child after so long without output.
         silence_notice: Tell the session after so long without output; ``None`` never. 5 min.
+        silence_source: Who tells it. ``CLI_WATCHDOG`` where the child is the turn itself; then it is told also
+            without ``notify_on_exit``.
         grace: Between SIGTERM and SIGKILL. 5 s.
         pty: Give the child a terminal.
         separate_stderr: Keep standard error apart.
@@ -48,6 +51,7 @@ class ExecOptions(TypedDict, total=False):
     timeout: Duration | None
     no_output_timeout: Duration | None
     silence_notice: Duration | None
+    silence_source: Source
     grace: Duration
     pty: bool
     separate_stderr: bool
@@ -91,6 +95,7 @@ def exec_contract(session_key: str, agent_id: str, routing: Routing, options: Ex
         notify_on_exit_empty_success=options.get("notify_on_empty_success", False),
         routing=JobRouting(routing),
         delivery=options.get("delivery"),
+        silence_source=options.get("silence_source", Source.EXEC_EVENT),
     )
 
 

@@ -12,13 +12,10 @@ the turn runner; the process shell; the ledger. They meet here and nowhere else.
 from __future__ import annotations
 
 import random
-import secrets
-import time
 from collections import Counter
-from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Awaitable, Callable, Sequence
 from itertools import count
-from typing import Final, Unpack, cast, final
+from typing import Final, Unpack, final
 
 import trio
 from loguru import logger
@@ -43,14 +40,13 @@ from ..protocols.session_route import normalize_agent_id
 from ..protocols.text import es_trim
 from ..protocols.turn import Failed, Outcome, Skipped, TurnRequest
 from ..protocols.wake import Intent, Source
-from .clock import Clock
 from .configured import configured_agents
 from .drain import Drain
 from .exec_options import ExecOptions, exec_contract, exec_spec, yield_after_ms
 from .jobs import JobHandle, Jobs
-from .kernel import ActorRef, ActorSystem, MailboxSpec, open_system
+from .kernel import ActorRef, ActorSystem, MailboxSpec
 from .ledger import MemoryLedger
-from .process import ProcessShell, open_process_shell
+from .process import ProcessShell
 from .spec import AgentSpec
 from .statistics import AgentStatistics, DrainReport, ExecStatistics, HostStatistics
 from .turn import Turn
@@ -61,7 +57,7 @@ _ROUTER: Final = "router"
 _MAILBOX: Final = MailboxSpec(capacity=1_000_000)
 _RESTART: Final = RestartSpec(restarts_max=20, exhausted=Exhausted.ESCALATE)
 """No agent dies in silence: one whose behaviour cannot be kept alive ends the host, with what it crashed of."""
-_CANCEL_GRACE_MS: Final = 5_000
+CANCEL_GRACE_MS: Final = 5_000
 """How long, when the grace of a drain is over, children have between SIGTERM and SIGKILL."""
 
 
@@ -90,7 +86,8 @@ class Host:
         self._idle = trio.lowlevel.ParkingLot()
         self._quiet = trio.lowlevel.ParkingLot()
         self._shell = shell
-        self._registry = JobRegistry(secrets.randbelow)
+        chance = random.Random()  # noqa: S311 - for jitter, and for names that people can tell apart
+        self._registry = JobRegistry(chance.randrange)
         self._jobs = Jobs(self._registry, system.tell, system.clock.now_ms)
         self._turns = TurnRunner(nursery, self._tell_agent, self._handler_of, config.turns_max)
         self._configured: set[str] = set()
@@ -98,7 +95,7 @@ class Host:
         self._draining: Drain | None = None
         self._abandoned = False
         self._nursery = nursery
-        ports = AgentPorts(self._turns, self.ledger, random.Random().random, self._count)  # noqa: S311 - jitter
+        ports = AgentPorts(self._turns, self.ledger, chance.random, self._count)
         system.define(
             "agent", lambda ctx: Agent(ctx, self._states[ctx.address], ports), mailbox=_MAILBOX, restart=_RESTART
         )
@@ -509,7 +506,7 @@ class Host:
     async def end_children(self) -> int:
         """End every child with its tree (those started detached excepted), and wait for it. How many there were."""
         live = self._registry.statistics().live_count
-        self._shell.stop_all(_CANCEL_GRACE_MS)
+        self._shell.stop_all(CANCEL_GRACE_MS)
         await self.wait_quiet()
         return live
 
@@ -548,60 +545,3 @@ class Host:
         self._outstanding += change
         if self._outstanding == 0:
             self._idle.unpark_all()
-
-
-@asynccontextmanager
-async def open_host(config: HostConfig | None = None, *, clock: Clock | None = None) -> AsyncGenerator[Host]:
-    """Open a host. Leaving the block drains it: normally with the configuration's grace, else at once.
-
-    Args:
-        config: How it is configured; agents with a ``handler`` or a ``command`` in it are loaded.
-        clock: The timeline; by default one anchored to the wall clock now.
-
-    Raises:
-        ConfigError: An agent of the configuration cannot be loaded.
-
-    Cancellation: turns are cancelled, children ended with their trees; nothing outlives the block.
-    """
-    config = config or HostConfig()
-    configured_agents(config)  # what is wrong with it is said before anything starts
-    clock = clock or Clock.start(time.time_ns() // 1_000_000)
-    failure: BaseException | None = None
-    try:
-        async with open_system(name="host", clock=clock, drain_grace_ms=_CANCEL_GRACE_MS) as system:
-            deliver = _Delivery()
-            async with open_process_shell(deliver, system.clock.now_ms) as shell, trio.open_nursery() as nursery:
-                host = deliver.to = Host(config, system, shell, nursery)
-                host.reconfigure(config)
-                try:
-                    yield host
-                except BaseException as error:
-                    failure = error
-                    raise
-                finally:
-                    with trio.CancelScope(shield=True):
-                        await host.drain(grace=0 if failure else None)
-                    nursery.cancel_scope.cancel(reason="the host closes")
-    except BaseExceptionGroup as group:
-        # A nursery wraps what leaves its body; whoever wrote the body expects it as it was.
-        if failure is not None and _leaves(group) <= _leaves(failure):
-            raise failure from failure.__cause__
-        raise
-
-
-def _leaves(error: BaseException) -> set[int]:
-    """The exceptions themselves, however deep in groups; Trio makes the groups anew on their way out."""
-    if isinstance(error, BaseExceptionGroup):
-        group = cast("BaseExceptionGroup[BaseException]", error)
-        return {leaf for inner in group.exceptions for leaf in _leaves(inner)}
-    return {id(error)}
-
-
-@final
-class _Delivery:
-    """The process shell is made before the host, and tells it."""
-
-    to: Host
-
-    def __call__(self, message: object) -> None:
-        self.to.deliver(message)

@@ -97,6 +97,11 @@ class Turn:
         """On the host's timeline."""
         return self._request.started_at_ms
 
+    @property
+    def timeout_ms(self) -> int:
+        """How long it may take; then it is cancelled."""
+        return self._request.timeout_ms
+
     async def exec(self, command: str | Sequence[str], **options: Unpack[ExecOptions]) -> JobHandle:
         """Run a command for this session: :meth:`Host.exec <wakeward.runtime.host.Host.exec>` with the turn's
         session.

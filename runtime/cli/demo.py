@@ -13,7 +13,8 @@ from rich.live import Live
 
 from ...protocols.ledger import Decision
 from ..clock import Clock
-from ..host import Host, open_host
+from ..host import Host
+from ..open_host import open_host
 from .demo_report import DemoReport
 from .demo_show import DemoShow
 from .demo_story import Story, Witness, demo_config

@@ -20,7 +20,8 @@ from ...protocols.cooldown import CooldownPolicy
 from ...protocols.session_route import owner_of
 from ...protocols.settings import RetryPolicy
 from ...protocols.turn import Failed, Outcome, Ran
-from ..host import AgentSpec, Host
+from ..host import Host
+from ..spec import AgentSpec
 from ..turn import Turn
 
 AGENTS: Final = ("ops", "dev", "research")

@@ -22,8 +22,9 @@ from ...protocols.session_route import main_session_key
 from ...protocols.turn import Ran
 from ...protocols.wake import Source
 from ..config_file import load_config
-from ..host import Host, open_host
+from ..host import Host
 from ..jobs import JobHandle
+from ..open_host import open_host
 from ..spec import AgentSpec
 from ..turn import Turn
 from .narration import Narrator, show_wait

@@ -19,9 +19,10 @@ from ...protocols.config import HostConfig
 from ...protocols.duration import format_duration
 from ...protocols.ledger import Decision
 from ..config_file import load_config
-from ..host import Host, open_host
+from ..host import Host
 from ..ledger import MemoryLedger
 from ..logging import logging_to
+from ..open_host import open_host
 from ..statistics import DrainReport
 from .feed import Feed
 from .narration import Narrator, Tone, show_count

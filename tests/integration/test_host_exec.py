@@ -16,11 +16,13 @@ import trio
 from support.exec_stage import live_with, wait_until
 from support.fifo import open_fifo
 from wakeward import (
+    AgentOptions,
     AgentSpec,
     CooldownPolicy,
     Host,
     HostConfig,
     InvalidInputError,
+    QueuePolicy,
     Turn,
     open_host,
 )
@@ -141,7 +143,6 @@ async def test_a_poll_that_saw_the_exit_takes_its_notice_back_while_it_still_wai
     assert shown.turns == []
 
 
-@pytest.mark.xfail(strict=True, reason="the notice is taken back by a message, which the end of the turn overtakes")
 async def test_a_turn_that_polls_last_of_all_is_not_followed_by_one_that_is_told_the_same() -> None:
     async def work(turn: Turn) -> None:
         if turn.source == "manual":
@@ -332,3 +333,16 @@ async def test_cancelling_the_host_at_100_random_moments_leaves_nothing(
 ) -> None:
     with trio.fail_after(300):
         await cancel_often(100, 20_260_906, marker, monkeypatch)
+
+
+async def test_exits_wait_for_room_when_their_sessions_queue_is_full() -> None:
+    shown = Shown()
+    config = HostConfig(defaults=AgentOptions(queue=QueuePolicy(capacity=2)))
+    async with hosting(shown, config) as host:
+        host.set_heartbeats(enabled=False)
+        for number in range(5):
+            await host.exec(MAIN, f"echo exit {number}", background=True)
+        await wait_until(lambda: host.statistics().execs.exited == 5 and host.events_retained() == {MAIN: 2})
+        host.set_heartbeats(enabled=True)
+        await wait_until(lambda: sum(len(texts) for *_, texts in shown.turns) == 5)
+    assert len({text for *_, texts in shown.turns for text in texts}) == 5
