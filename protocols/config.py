@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import enum
 
-from attrs import field, frozen, validators
+from attrs import field, frozen
 
 from .admission import WithoutCadence
+from .checks import at_least, is_a, one_of
 from .cooldown import CooldownPolicy
 from .duration import Duration, duration_ms
 from .errors import InvalidInputError
 from .heartbeat import Heartbeat, phase_ms
 from .session_route import Routing, Scope, is_valid_agent_id, main_session_key, normalize_agent_id
 from .settings import AgentSettings, Cadence, QueuePolicy, RetryPolicy
-
-_AT_LEAST_ONE = [validators.instance_of(int), validators.ge(1)]
 
 
 class Ticks(enum.Enum):
@@ -61,12 +60,12 @@ class AgentOptions:
         turns_max: Turns that it may take at once, in as many sessions; by default as many as the host has slots.
     """
 
-    heartbeat: Heartbeat | None = None
-    cooldown: CooldownPolicy | None = None
-    retry: RetryPolicy | None = None
-    queue: QueuePolicy | None = None
+    heartbeat: Heartbeat | None = field(default=None, validator=is_a(Heartbeat))
+    cooldown: CooldownPolicy | None = field(default=None, validator=is_a(CooldownPolicy))
+    retry: RetryPolicy | None = field(default=None, validator=is_a(RetryPolicy))
+    queue: QueuePolicy | None = field(default=None, validator=is_a(QueuePolicy))
     turn_timeout_ms: int | None = field(default=None, alias="turn_timeout", converter=_timeout_ms)
-    turns_max: int | None = field(default=None, validator=validators.optional(_AT_LEAST_ONE))
+    turns_max: int | None = field(default=None, validator=at_least(1, optional=True))
 
 
 @frozen(kw_only=True)
@@ -114,14 +113,14 @@ class HostConfig:
     agents: tuple[AgentConfig, ...] = ()
     defaults: AgentOptions = AgentOptions()
     main_key: str = "main"
-    scope: Scope = Scope.PER_SENDER
+    scope: Scope = field(default=Scope.PER_SENDER, converter=one_of(Scope))
     default_agent: str | None = field(default=None, converter=_optional_agent_id)
-    turns_max: int = field(default=4, validator=_AT_LEAST_ONE)
-    without_cadence: WithoutCadence = WithoutCadence.EVERY_WAKE
-    ticks: Ticks = Ticks.OWN
+    turns_max: int = field(default=4, validator=at_least(1))
+    without_cadence: WithoutCadence = field(default=WithoutCadence.EVERY_WAKE, converter=one_of(WithoutCadence))
+    ticks: Ticks = field(default=Ticks.OWN, converter=one_of(Ticks))
     seed: str = "wakeward"
     drain_grace_ms: int = field(default=10, alias="drain_grace", converter=duration_ms)
-    ledger_size: int = field(default=10_000, validator=_AT_LEAST_ONE)
+    ledger_size: int = field(default=10_000, validator=at_least(1))
     folder: str | None = None
 
     def __attrs_post_init__(self) -> None:

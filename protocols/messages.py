@@ -56,8 +56,8 @@ class Notice:
         trusted: Whether the text may be shown as our own; what comes from outside may not.
         intent: How urgent its wake is; ``None`` queues the event without waking anybody (a subagent's session).
         settle: Called once with what became of the event (accepted, duplicate, refused and why), when it is durable.
-        is_seen: Whether somebody has been shown meanwhile what the event says. Asked when it is queued, and again before a
-            turn is shown it: a message that took it back could come too late (openclaw#141202).
+        is_seen: Whether somebody has been shown meanwhile what the event says. Asked when it is queued, and again
+            before a turn is shown it: a message that took it back could come too late (openclaw#141202).
     """
 
     session_key: str

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from attrs import field, frozen, validators
+from attrs import field, frozen
 
 from .active_hours import ActiveHours
 from .admission import WithoutCadence
 from .backoff import Backoff
+from .checks import at_least, one_of
 from .cooldown import CooldownPolicy
 from .duration import duration_ms
 from .event_queue import CAPACITY_DEFAULT, Overflow
-
-_AT_LEAST_ONE = [validators.instance_of(int), validators.ge(1)]
-_NOT_NEGATIVE = [validators.instance_of(int), validators.ge(0)]
 
 
 @frozen
@@ -27,7 +25,7 @@ class RetryPolicy:
             ``idle``.
     """
 
-    attempts_max: int = field(default=5, validator=_AT_LEAST_ONE)
+    attempts_max: int = field(default=5, validator=at_least(1))
     backoff: Backoff = Backoff()
     busy_ms: int = field(default=1, alias="busy", converter=duration_ms)
     idle_ms: int = field(default=60, alias="idle", converter=duration_ms)
@@ -44,10 +42,10 @@ class QueuePolicy:
         failed_turns_max: Failed turns that an event may have been shown in before it becomes a dead letter.
     """
 
-    capacity: int = field(default=CAPACITY_DEFAULT, validator=_AT_LEAST_ONE)
-    overflow: Overflow = Overflow.REJECT
-    shown_max: int = field(default=20, validator=_AT_LEAST_ONE)
-    failed_turns_max: int = field(default=15, validator=_AT_LEAST_ONE)
+    capacity: int = field(default=CAPACITY_DEFAULT, validator=at_least(1))
+    overflow: Overflow = field(default=Overflow.REJECT, converter=one_of(Overflow))
+    shown_max: int = field(default=20, validator=at_least(1))
+    failed_turns_max: int = field(default=15, validator=at_least(1))
 
 
 @frozen
@@ -60,8 +58,8 @@ class Cadence:
         active_hours: When it beats at all.
     """
 
-    interval_ms: int = field(validator=_AT_LEAST_ONE)
-    phase_ms: int = field(default=0, validator=_NOT_NEGATIVE)
+    interval_ms: int = field(validator=at_least(1))
+    phase_ms: int = field(default=0, validator=at_least(0))
     active_hours: ActiveHours | None = None
 
 
@@ -86,5 +84,5 @@ class AgentSettings:
     cooldown: CooldownPolicy = CooldownPolicy()
     retry: RetryPolicy = RetryPolicy()
     queue: QueuePolicy = QueuePolicy()
-    turn_timeout_ms: int = field(default=600_000, validator=_AT_LEAST_ONE)
+    turn_timeout_ms: int = field(default=600_000, validator=at_least(1))
     turns_max: int | None = None

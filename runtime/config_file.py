@@ -270,4 +270,5 @@ def _said(error: BaseException, path: str) -> str:
     text = str(error)
     if found := _VALIDATOR.fullmatch(text):
         return f"{found[3]}: expected {_BOUNDS[found[1]]} {found[2]}"
-    return re.sub(rf"^\w+\.{re.escape(path.rpartition('.')[2])}:? ", "", text)  # Heartbeat.every: ...
+    key = re.escape(path.rpartition(".")[2])
+    return re.sub(rf"^(?:\w+\.)?{key}:? ", "", text)  # the classes say which field it is: Heartbeat.every: ...

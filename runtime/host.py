@@ -177,7 +177,7 @@ class Host:
     def reconfigure(self, config: HostConfig) -> None:
         """Take another configuration while running. Nothing fires twice; guards, pending wakes and events are kept;
         turns that run end as they began. The agents of the old configuration that the new one lacks are removed, new
-        ones are added; agents that were added by :meth:`add_agent` stay.
+        ones are added; agents that were added by :meth:`add_agent` stay. The ledger keeps its size.
 
         Raises:
             ConfigError: An agent of the configuration cannot be loaded; nothing has changed.
@@ -473,8 +473,8 @@ class Host:
 
     async def drain(self, grace: Duration | None = None) -> DrainReport:
         """End in four phases: refuse what is new, start no more turns, let turns and children end within the grace,
-        cancel the rest (children: SIGTERM, then SIGKILL). Events and wakes that were accepted stay where they are, and
-        are reported.
+        cancel the rest (children: SIGTERM, then SIGKILL). Events that were accepted and not presented are reported; who
+        waits for a wake is told ``Skipped("host drained")``.
 
         Args:
             grace: By default the configuration's ``drain_grace``. A second call waits for the same end; a shorter grace

@@ -8,6 +8,7 @@ keeps it), a cancellation from outside. Whatever happens, the agent is told exac
 from __future__ import annotations
 
 import contextvars
+import inspect
 from collections.abc import Awaitable, Callable
 from itertools import count
 from typing import Final, final
@@ -33,6 +34,11 @@ class _Running:
     handler: RunTurn
     scope: trio.CancelScope
     outcome: Outcome = INTERRUPTED
+
+
+@define(eq=False)
+class _NotAsync:
+    returned: object
 
 
 @final
@@ -102,7 +108,8 @@ class TurnRunner:
     async def _call(self, request: TurnRequest, handler: RunTurn) -> Outcome:
         """Call the handler and make an outcome of whatever comes out of it. Only a cancellation passes."""
         try:
-            returned = await handler(request)
+            coming = handler(request)
+            returned = await coming if inspect.isawaitable(coming) else _NotAsync(coming)
         except (KeyboardInterrupt, trio.Cancelled):
             raise
         except BaseExceptionGroup as group:
@@ -133,6 +140,9 @@ class TurnRunner:
                 return Ran()
             case Ran() | Skipped() | Failed():
                 return returned
+            case _NotAsync(returned=value):
+                logger.error("the handler of agent {} is not async: it returned {!r}", request.agent_id, value)
+                return Failed(f"the handler is not async: it returned {value!r}", transient=False)
             case _:
                 accepted = "expected Ran, Skipped, Failed or None"
                 logger.error("the handler of agent {} returned {!r}; {}", request.agent_id, returned, accepted)

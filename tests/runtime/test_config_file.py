@@ -151,7 +151,7 @@ def test_an_empty_file_is_the_default(folder: Path) -> None:
 AGENT = '[[agents]]\nid = "ops"\nhandler = "HANDLERS:handle"\n'
 
 MISTAKES = [
-    ("turns_max = 0", "turns_max: 0: expected at least 1"),
+    ("turns_max = 0", "turns_max: 0: expected a whole number, 1 or more"),
     ("turns_max = true", "turns_max: True: expected a whole number"),
     ("turns_max = 1.5", "turns_max: 1.5: expected a whole number"),
     ("seed = 3", "seed: 3: expected text"),

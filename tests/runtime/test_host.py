@@ -116,6 +116,9 @@ async def test_bad_input_is_a_clear_error(autojump_clock: MockClock, call: dict[
         (lambda: AgentSpec("ops", 3), "handler 3 is not callable"),  # pyright: ignore[reportArgumentType] - that is the test
         (lambda: Heartbeat("often"), "Heartbeat.every: invalid duration 'often'"),
         (lambda: CooldownPolicy(min_spacing="soon"), "invalid duration 'soon'"),
+        (lambda: HostConfig(scope="everybody"), "'everybody': expected one of 'per-sender', 'global'"),  # pyright: ignore[reportArgumentType] - that is the test
+        (lambda: HostConfig(turns_max="3"), "turns_max '3': expected a whole number, 1 or more"),  # pyright: ignore[reportArgumentType] - that is the test
+        (lambda: AgentOptions(heartbeat="30m"), "heartbeat '30m': expected a Heartbeat"),  # pyright: ignore[reportArgumentType] - that is the test
         (lambda: AgentOptions(turn_timeout=0), "turn_timeout 0: expected more than 0"),
     ],
 )
@@ -183,6 +186,16 @@ async def test_nonsense_from_a_handler_is_a_permanent_failure(autojump_clock: Mo
         await add(host, nonsense)
         outcome = await host.wake_and_wait(OPS, source="manual", intent="manual")
     assert outcome == Failed("the handler returned 3; expected Ran, Skipped, Failed or None", transient=False)
+
+
+async def test_a_handler_that_is_not_async_is_told_so(autojump_clock: MockClock) -> None:
+    def three(_turn: Turn) -> int:
+        return 3
+
+    async with open_host() as host:
+        await add(host, three)
+        outcome = await host.wake_and_wait(OPS, source="manual", intent="manual")
+    assert outcome == Failed("the handler is not async: it returned 3", transient=False)
 
 
 async def test_a_handler_that_hangs_is_cut_short_and_the_next_event_is_served(autojump_clock: MockClock) -> None:
