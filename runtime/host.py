@@ -26,7 +26,7 @@ from ..actors.exec import ExecSupervisor
 from ..actors.exec_port import JobExited
 from ..actors.job_registry import SUPERVISOR_ADDRESS, JobRegistry
 from ..actors.lane import Lane
-from ..actors.router import Directory, Router, refusal_of
+from ..actors.router import Directory, Location, Router, refusal_of
 from ..protocols.config import HostConfig
 from ..protocols.cooldown import CooldownClock
 from ..protocols.duration import Duration, duration_ms
@@ -50,7 +50,7 @@ from .process import ProcessShell
 from .spec import AgentSpec
 from .statistics import AgentStatistics, DrainReport, ExecStatistics, HostStatistics
 from .turn import Turn
-from .turns import INTERRUPTED, TurnRunner
+from .turns import INTERRUPTED, TurnRunner, current_turn
 from .wake_options import Settled, WakeOptions, checked_ms, one_of, receipt_of, wake_of
 
 _ROUTER: Final = "router"
@@ -262,10 +262,15 @@ class Host:
             The outcome. A wake that was refused is a permanent failure with the reason.
 
         Raises:
-            InvalidInputError: ``source`` or ``intent`` is none of the known ones.
+            InvalidInputError: ``source`` or ``intent`` is none of the known ones; or it is called within a turn of that
+                session, which would wait for itself (openclaw#13508).
 
         Cancellation: the wake goes on.
         """
+        found = self._directory.resolve(session_key, options.get("agent_id"))
+        turn = current_turn.get()
+        if turn is not None and isinstance(found, Location) and found.session_key == turn.session_key:
+            raise InvalidInputError(f"a turn of {turn.session_key!r} cannot wait for its own session; use wake")
         return await self._outcome_of(self._ask(wake_of(session_key, source, intent, options), until_deferred))
 
     async def broadcast(

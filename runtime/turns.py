@@ -28,6 +28,10 @@ INTERRUPTED: Final = Skipped("interrupted")
 """The outcome of a turn that was cancelled with the whole host: its events are kept."""
 
 
+current_turn: Final[contextvars.ContextVar[TurnRequest | None]] = contextvars.ContextVar("current_turn", default=None)
+"""The turn that a task works for, its child tasks included."""
+
+
 @define(eq=False)
 class _Running:
     request: TurnRequest
@@ -95,6 +99,7 @@ class TurnRunner:
 
     async def _run(self, address: str, running: _Running) -> None:
         request = running.request
+        current_turn.set(request)
         outcome: Outcome = INTERRUPTED
         try:
             with running.scope:

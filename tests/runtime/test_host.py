@@ -459,3 +459,31 @@ async def test_a_window_that_is_no_number_is_refused_at_the_door(autojump_clock:
         await add(host, Recorder())
         with pytest.raises(InvalidInputError, match="coalesce_ms"):
             host.wake(OPS, source="hook", intent="immediate", coalesce_ms=coalesce_ms)
+
+
+async def test_D4_a_turn_cannot_wait_for_itself(autojump_clock: MockClock) -> None:
+    said: list[str] = []
+
+    async def ask_yourself(_turn: Turn) -> None:
+        try:
+            await hosts[0].wake_and_wait("AGENT:ops:main", source="cron", intent="immediate")
+        except InvalidInputError as error:
+            said.append(str(error))
+        said.append(str(await hosts[0].wake_and_wait("agent:dev:main", source="cron", intent="immediate")))
+
+    hosts: list[Host] = []
+    async with open_host() as host:
+        hosts.append(host)
+        await add(host, ask_yourself)
+        await add(host, Recorder(), "dev")
+        assert await host.wake_and_wait(OPS, source="manual", intent="manual") == Ran()
+    assert said == ["a turn of 'agent:ops:main' cannot wait for its own session; use wake", "Ran(reply=None)"]
+
+
+async def test_A5_each_agent_keeps_its_own_reason_and_its_own_instant(autojump_clock: MockClock) -> None:
+    async with open_host(clock=Clock.start(0)) as host:
+        await add(host, Recorder(), "a", heartbeat=Heartbeat("1h"), cooldown=CooldownPolicy())
+        await add(host, Recorder(), "b", heartbeat=Heartbeat("1h"), cooldown=CooldownPolicy(min_spacing="5s"))
+        await host.broadcast(source="hook", intent="immediate")
+        held = await host.broadcast(source="hook", intent="task", until_deferred=True)
+        assert held == {"a": Skipped("min-spacing", 30_250), "b": Skipped("min-spacing", 5_250)}
