@@ -165,7 +165,7 @@ def test_a_wrong_configuration_is_one_message(tmp_path: Path, capsys: pytest.Cap
     assert shown.out == ""
     assert shown.err.splitlines() == [
         f"wakeward: {path}: 2 mistakes in the configuration",
-        "  turns_max: 0: expected at least 1",
+        "  turns_max: 0: expected a whole number, 1 or more",
         "  agents[0].handler: 'no_such_module:f': there is no module 'no_such_module'",
     ]
 

@@ -13,7 +13,7 @@ from trio.testing import MockClock
 from wakeward import AgentSpec, CooldownPolicy, Decision, DecisionKind, Host, RetryPolicy, open_host
 from wakeward.actors.exec_port import JobExited, JobStarted
 from wakeward.actors.job import Job
-from wakeward.runtime import host as host_module
+from wakeward.runtime import open_host as opening
 from wakeward.runtime.clock import Clock
 from wakeward.runtime.command_agent import CommandAgent
 
@@ -43,7 +43,7 @@ async def hosting(
             yield FakeProcesses(script, deliver, now_ms, call_at_in(nursery, now_ms))
             nursery.cancel_scope.cancel()
 
-    monkeypatch.setattr(host_module, "open_process_shell", open_fakes)
+    monkeypatch.setattr(opening, "open_process_shell", open_fakes)
     given: dict[str, Any] = {"cooldown": CooldownPolicy(min_spacing=0, flood_window=0, events_wait_for_due=False)}
     with trio.fail_after(4 * 3600):
         async with open_host(clock=Clock.start(0)) as host:
