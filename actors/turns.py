@@ -124,11 +124,6 @@ class TurnSlots:
         """Lanes in line."""
         return len(self._line) + sum(len(line) for line in self._own_lines.values())
 
-    @property
-    def taken_count(self) -> int:
-        """Slots in use."""
-        return self._taken
-
     def _unclaim(self, address: str) -> None:
         self._claimed[address] -= 1
         if not self._claimed[address]:

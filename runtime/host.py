@@ -51,7 +51,7 @@ from .spec import AgentSpec
 from .statistics import AgentStatistics, DrainReport, ExecStatistics, HostStatistics
 from .turn import Turn
 from .turns import INTERRUPTED, TurnRunner, current_turn
-from .wake_options import Settled, WakeOptions, checked_ms, one_of, receipt_of, wake_of
+from .wake_options import Settled, WakeOptions, checked_ms, intent_of, receipt_of, source_of, wake_of
 
 _ROUTER: Final = "router"
 _MAILBOX: Final = MailboxSpec(capacity=1_000_000)
@@ -343,13 +343,13 @@ class Host:
         """
         if not isinstance(text, str) or not es_trim(text):  # pyright: ignore[reportUnnecessaryIsInstance] - callers err
             raise InvalidInputError(f"the event for session {session_key!r} has no text: {text!r}")
-        source = one_of(Source, source)
+        source = source_of(source)
         settled = Settled()
         notice = Notice(
             session_key,
             text,
             source,
-            None if intent is None else one_of(Intent, intent),
+            None if intent is None else intent_of(intent),
             reason or source.value,
             agent_id,
             context_key,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Sequence
-from typing import Any, Final, NoReturn, TypedDict, TypeVar, final
+from typing import Any, Final, NoReturn, TypedDict, final
 
 import trio
 
@@ -14,8 +14,6 @@ from ..protocols.event_queue import Accepted, Duplicate, EmptyText, Enqueued, Fu
 from ..protocols.messages import Wake
 from ..protocols.receipt import ACCEPTED, Receipt, Refusal
 from ..protocols.wake import DEFAULT_COALESCE_MS, Intent, Source, WakeTask
-
-E = TypeVar("E", bound=enum.StrEnum)
 
 SOURCES: Final[dict[str, Source]] = {source.value: source for source in Source}
 INTENTS: Final[dict[str, Intent]] = {intent.value: intent for intent in Intent}
@@ -51,8 +49,8 @@ def wake_of(session_key: str | None, source: Source | str, intent: Intent | str,
     coalesce_ms = checked_ms("coalesce_ms", options.get("coalesce_ms"))
     return Wake(
         session_key,
-        SOURCES.get(source) or _unknown(Source, source),
-        INTENTS.get(intent) or _unknown(Intent, intent),
+        source_of(source),
+        intent_of(intent),
         options.get("reason") or "",
         options.get("agent_id"),
         coalesce_ms,
@@ -62,21 +60,27 @@ def wake_of(session_key: str | None, source: Source | str, intent: Intent | str,
     )
 
 
-def one_of(choices: type[E], value: E | str) -> E:
-    """A member of a closed set, from itself or its text.
+def source_of(value: Source | str) -> Source:
+    """The source of that name, or itself.
 
     Raises:
         InvalidInputError: None of them; the message lists them.
     """
-    try:
-        return choices(value)
-    except ValueError:
-        _unknown(choices, value)
+    return SOURCES.get(value) or _unknown(Source, value)
+
+
+def intent_of(value: Intent | str) -> Intent:
+    """The intent of that name, or itself.
+
+    Raises:
+        InvalidInputError: None of them; the message lists them.
+    """
+    return INTENTS.get(value) or _unknown(Intent, value)
 
 
 def _unknown(choices: type[enum.StrEnum], value: object) -> NoReturn:
     accepted = ", ".join(choice.value for choice in choices)
-    raise InvalidInputError(f"{choices.__name__.lower()} {value!r}: expected one of {accepted}") from None
+    raise InvalidInputError(f"{choices.__name__.lower()} {value!r}: expected one of {accepted}")
 
 
 def checked_ms(name: str, value: object, default: int = DEFAULT_COALESCE_MS) -> int:
