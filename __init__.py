@@ -8,30 +8,29 @@ from __future__ import annotations
 
 from loguru import logger as _logger
 
-from .actors.port import Context, Reply, Terminated
-from .protocols.active_hours import ActiveHours
+from .protocols.actor import Context, Reply, Terminated
 from .protocols.backoff import Backoff
-from .protocols.config import AgentConfig, AgentOptions, HostConfig, Ticks
-from .protocols.cooldown import CooldownPolicy
+from .protocols.config import AgentConfig, AgentOptions, HostConfig, QueuePolicy, RetryPolicy, Ticks
 from .protocols.errors import ConfigError, HostClosedError, InvalidInputError, WakewardError
-from .protocols.event import DeliveryContext, Event
-from .protocols.event_queue import Overflow
-from .protocols.exec import Exit
-from .protocols.exec_text import ExecCompletion, parse_exec_completion
-from .protocols.heartbeat import Heartbeat
-from .protocols.ledger import Decision, DecisionKind
+from .protocols.jobs.exit import Exit
+from .protocols.openclaw.event_text import ExecCompletion, parse_exec_completion
 from .protocols.receipt import Receipt, Refusal
-from .protocols.session_route import Scope
-from .protocols.settings import QueuePolicy, RetryPolicy
-from .protocols.turn import Failed, Outcome, Ran, Skipped
-from .protocols.wake import Intent, Source, WakeTask
-from .runtime.host import Host
-from .runtime.jobs import JobHandle
+from .protocols.schedule.active_hours import ActiveHours
+from .protocols.schedule.heartbeat import Heartbeat
+from .protocols.sessions.route import Scope
+from .protocols.wakes.cooldown import CooldownPolicy
+from .protocols.wakes.decision import Decision, DecisionKind
+from .protocols.wakes.event import DeliveryContext, Event
+from .protocols.wakes.event_queue import Overflow
+from .protocols.wakes.turn import Failed, Outcome, Ran, Skipped
+from .protocols.wakes.wake import Intent, Source, WakeTask
+from .runtime.host.agent_spec import AgentSpec, Handler
+from .runtime.host.host import Host
+from .runtime.host.open import open_host
+from .runtime.host.statistics import AgentStatistics, DrainReport, HostStatistics
+from .runtime.host.turn import Turn
+from .runtime.jobs.handle import JobHandle
 from .runtime.kernel import ActorRef, ActorSystem, MailboxSpec, open_system
-from .runtime.open_host import open_host
-from .runtime.spec import AgentSpec, Handler
-from .runtime.statistics import AgentStatistics, DrainReport, HostStatistics
-from .runtime.turn import Turn
 
 __all__ = [
     "ActiveHours",

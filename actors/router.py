@@ -9,74 +9,21 @@ from __future__ import annotations
 from itertools import islice
 from typing import Final, final
 
-from attrs import frozen
-
+from ..protocols.actor import Context
 from ..protocols.errors import InvalidInputError
-from ..protocols.exec import NoticeSeen
-from ..protocols.ledger import Decision, DecisionKind, Ledger
-from ..protocols.messages import Notice, Wake
 from ..protocols.receipt import Receipt, Refusal
-from ..protocols.session_key import parse_session_key
-from ..protocols.session_route import (
+from ..protocols.sessions.locate import Location, locate
+from ..protocols.sessions.route import (
     Routing,
-    event_route,
-    main_session_key,
-    normalize_agent_id,
-    queue_key,
-    representable_agent_id,
 )
-from .port import Context
+from ..protocols.wakes.decision import Decision, DecisionKind, Ledger
+from ..protocols.wakes.messages import Notice, NoticeSeen, Wake
 
 _NAMED_MAX: Final = 8
 """Agents that a refusal names."""
 
 _ROUTES_MAX: Final = 65_536
 """Keys whose owner is remembered. Beyond, all are forgotten and found again."""
-
-
-@final
-@frozen
-class Location:
-    """Whose a key is, and which of the owner's sessions it means."""
-
-    agent_id: str
-    session_key: str
-
-
-def locate(session_key: str | None, agent_id: str | None, routing: Routing, unowned: str | None = None) -> Location:
-    """Find the owner and the session that an event or a wake is for.
-
-    Args:
-        session_key: Any spelling; ``None`` means the agent's main session. A cron run, and anything below it, means
-            the main session too, or the agent's ``global`` one.
-        agent_id: The owner, where the key names none.
-        routing: Main key and scope.
-        unowned: The agent that owns keys without an owner, when neither key nor ``agent_id`` names one.
-
-    Raises:
-        InvalidInputError: Nobody can be found, or key and agent contradict each other. The message says which.
-    """
-    owner = normalize_agent_id(agent_id) if agent_id is not None else None
-    if session_key is None:
-        owner = owner or unowned
-        if owner is None:
-            raise InvalidInputError("neither a session key nor an agent is named, and no agent owns what has no owner")
-        return Location(owner, main_session_key(owner, routing.main_key))
-    parsed = parse_session_key(session_key)
-    if parsed is None:
-        owner = owner or unowned
-        if owner is None:
-            raise InvalidInputError(
-                f"session key {session_key!r} names no agent (expected 'agent:<agent id>:<rest>'), "
-                "and no agent owns what has no owner"
-            )
-        return Location(owner, queue_key(session_key, owner))
-    holder = representable_agent_id(parsed.agent_id)
-    if holder is None:
-        raise InvalidInputError(f"session key {session_key!r}: no agent can be called {parsed.agent_id!r}")
-    if owner not in (None, holder):
-        raise InvalidInputError(f"session key {session_key!r} belongs to agent {holder!r}, not to {owner!r}")
-    return Location(holder, queue_key(event_route(session_key, routing).event_key, holder))
 
 
 @final

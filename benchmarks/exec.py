@@ -15,13 +15,13 @@ from typing import Final
 
 import trio
 from wakeward import AgentSpec, CooldownPolicy, Turn, open_host
-from wakeward.actors.exec import ExecSupervisor
-from wakeward.actors.exec_port import JobExited, JobStarted
-from wakeward.actors.job import Contract
-from wakeward.actors.job_registry import JobRegistry
-from wakeward.protocols.exec import ExecSpec
+from wakeward.actors.jobs.ports import JobExited, JobStarted
+from wakeward.actors.jobs.record import Contract
+from wakeward.actors.jobs.registry import JobRegistry
+from wakeward.actors.jobs.supervisor import ExecSupervisor
+from wakeward.protocols.jobs.spec import ExecSpec
 from wakeward.protocols.receipt import ACCEPTED, Receipt
-from wakeward.runtime.jobs import Jobs
+from wakeward.runtime.jobs.jobs import Jobs
 from wakeward.runtime.process import open_process_shell
 
 from .harness import Benchmark

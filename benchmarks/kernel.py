@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable
 from typing import Final
 
 import trio
-from wakeward.actors.port import Context, Reply
+from wakeward.protocols.actor import Context, Reply
 from wakeward.protocols.restart import RestartSpec
 from wakeward.runtime.kernel import ActorRef, ActorSystem, MailboxSpec, open_system
 

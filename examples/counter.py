@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import trio
 from attrs import define, field, frozen
-from wakeward.actors.port import Context, Reply
+from wakeward.protocols.actor import Context, Reply
 from wakeward.runtime.kernel import ActorSystem, open_system
 
 

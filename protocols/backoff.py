@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from attrs import field, frozen, validators
 
-from .duration import duration_ms
+from .values.duration import duration_ms
 
 
 def backoff_ms(*, base_ms: int, factor: float, cap_ms: int, jitter: float, repetition: int, draw: float) -> int:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 import trio
-from wakeward.runtime.config_file import load_config
+from wakeward.runtime.config.file import load_config
 
 EXAMPLES = Path(__file__).resolve().parents[1] / "examples"
 

@@ -12,7 +12,7 @@ from typing import Final
 import click
 
 from ...protocols.errors import WakewardError
-from .demo import demo as demo_command
+from .demo.command import demo as demo_command
 from .exec import exec_command
 from .run import run as run_command
 

@@ -15,18 +15,18 @@ import trio
 from attrs import Factory, define, field
 
 from ...protocols.config import HostConfig, agent_id_of
-from ...protocols.exec import Exit
-from ...protocols.exec_notice import exit_label
-from ...protocols.ledger import Decision, DecisionKind
-from ...protocols.session_route import main_session_key
-from ...protocols.turn import Ran
-from ...protocols.wake import Source
-from ..config_file import load_config
-from ..host import Host
-from ..jobs import JobHandle
-from ..open_host import open_host
-from ..spec import AgentSpec
-from ..turn import Turn
+from ...protocols.jobs.exit import Exit
+from ...protocols.jobs.notice import exit_label
+from ...protocols.sessions.route import main_session_key
+from ...protocols.wakes.decision import Decision, DecisionKind
+from ...protocols.wakes.turn import Ran
+from ...protocols.wakes.wake import Source
+from ..config.file import load_config
+from ..host.agent_spec import AgentSpec
+from ..host.host import Host
+from ..host.open import open_host
+from ..host.turn import Turn
+from ..jobs.handle import JobHandle
 from .narration import Narrator, show_wait
 
 _TAIL_INTERVAL: Final = 0.05

@@ -12,9 +12,9 @@ from typing import Final, assert_never, final
 
 from attrs import frozen
 
-from ...protocols.duration import format_duration
-from ...protocols.ledger import Decision, DecisionKind
-from ...protocols.text import es_trim
+from ...protocols.values.duration import format_duration
+from ...protocols.values.ecmascript import es_trim
+from ...protocols.wakes.decision import Decision, DecisionKind
 
 TEXT_SHOWN_MAX: Final = 200
 """Characters of an event's text that a line shows."""

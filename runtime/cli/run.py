@@ -16,14 +16,14 @@ import trio
 from loguru import logger
 
 from ...protocols.config import HostConfig
-from ...protocols.duration import format_duration
-from ...protocols.ledger import Decision
-from ..config_file import load_config
-from ..host import Host
-from ..ledger import MemoryLedger
+from ...protocols.values.duration import format_duration
+from ...protocols.wakes.decision import Decision
+from ..config.file import load_config
+from ..host.host import Host
+from ..host.ledger import MemoryLedger
+from ..host.open import open_host
+from ..host.statistics import DrainReport
 from ..logging import logging_to
-from ..open_host import open_host
-from ..statistics import DrainReport
 from .feed import Feed
 from .narration import Narrator, Tone, show_count
 

@@ -3,21 +3,15 @@
 from __future__ import annotations
 
 from .ask import Ask
-from .deadletters import DeadLetter, DeadReason
+from .dead_letters import DeadLetter, DeadReason
 from .drain import DrainReport
-from .errors import (
-    AddressError,
-    AskCycleError,
-    AskError,
-    AskFailedError,
-    AskRefusedError,
-    AskTimeoutError,
-)
-from .observer import Edge, Observation, Observer
+from .errors import AddressError, AskCycleError, AskError, AskFailedError, AskRefusedError, AskTimeoutError
+from .events import Edge, Observation, Observer
+from .open import open_system
 from .ref import ActorRef, Kind
 from .spec import MailboxSpec, Merge, Overflow
 from .statistics import ActorStatistics, SystemStatistics
-from .system import ActorSystem, open_system
+from .system import ActorSystem
 
 __all__ = [
     "ActorRef",

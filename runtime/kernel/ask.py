@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar, final
 import trio
 from attrs import define, field
 
-from .deadletters import DeadReason
+from .dead_letters import DeadReason
 from .errors import AskCycleError, AskFailedError, AskRefusedError, AskTimeoutError
 from .mailbox import new_queue, put, waiting
 from .sender import OUTSIDE, Sender
@@ -31,8 +31,8 @@ from .timers import Alarm
 
 if TYPE_CHECKING:
     from .cell import Cell
+    from .handling import Turn
     from .kernel import Kernel
-    from .turn import Turn
 
 T = TypeVar("T")
 

@@ -17,10 +17,10 @@ from typing import TYPE_CHECKING, Any, Final, final
 
 from attrs import define, field
 
-from ...actors.port import Cause
+from ...protocols.actor import Cause
 from ...protocols.receipt import ACCEPTED, Receipt, Refusal
 from ...protocols.restart import FRESH, RestartHistory
-from .deadletters import DeadReason
+from .dead_letters import DeadReason
 from .mailbox import Entry, Queue, new_queue, put
 from .sender import OUTSIDE, Sender
 from .spec import UNDEFINED, ActorSpec

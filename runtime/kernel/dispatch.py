@@ -21,10 +21,11 @@ from typing import TYPE_CHECKING, Any, Final
 import trio
 from loguru import logger
 
-from ...actors.port import Cause
-from . import ask, lifecycle, supervision, turn
+from ...protocols.actor import Cause
+from . import ask, lifecycle, supervision
+from . import handling as turn
 from .cell import Cell, Closing, State
-from .deadletters import DeadReason
+from .dead_letters import DeadReason
 from .incarnation import Incarnation
 from .sender import OUTSIDE, Sender
 

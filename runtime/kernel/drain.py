@@ -19,9 +19,9 @@ import trio
 from attrs import define, field, frozen
 from loguru import logger
 
-from ...actors.port import Cause
+from ...protocols.actor import Cause
 from . import lifecycle
-from .deadletters import DeadLetter
+from .dead_letters import DeadLetter
 
 if TYPE_CHECKING:
     from .kernel import Kernel

@@ -18,7 +18,7 @@ from .timers import Alarm, Timer
 
 if TYPE_CHECKING:
     from .cell import Cell
-    from .turn import Turn
+    from .handling import Turn
 
 
 def _not_yet(_message: Any) -> object:

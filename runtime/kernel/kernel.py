@@ -19,12 +19,12 @@ from ..clock import Clock
 from . import lifecycle
 from .ask import Asks
 from .cell import Cell, State
-from .deadletters import DeadLetter, DeadLetters, DeadReason
-from .observer import Edge, Observation, Observer
+from .dead_letters import DeadLetter, DeadLetters, DeadReason
+from .events import Edge, Observation, Observer
+from .handling import CURRENT, Turn
 from .sender import OUTSIDE, Sender
 from .spec import ActorSpec
 from .timers import Timers
-from .turn import CURRENT, Turn
 
 TOMBS_MAX: Final = 10_000
 """So many ended actors are remembered as ended. Older ones are forgotten, and their address is like new."""

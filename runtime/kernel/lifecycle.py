@@ -5,16 +5,16 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, assert_never
 
-from ...actors.port import Cause
+from ...protocols.actor import Cause
 from . import ask, watch
 from .cell import Cell, Closing, State
-from .deadletters import DeadReason
+from .dead_letters import DeadReason
+from .events import Edge
 from .incarnation import Incarnation
 from .mailbox import waiting
-from .observer import Edge
 
 if TYPE_CHECKING:
-    from .turn import Turn
+    from .handling import Turn
 
 
 def activate(cell: Cell) -> None:

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, final
 
 from attrs import define, field
 
-from .deadletters import DeadReason
+from .dead_letters import DeadReason
 from .sender import Sender
 from .spec import MailboxSpec, Merge, Overflow
 

@@ -8,7 +8,7 @@ from typing import Any, Final, final
 
 from attrs import Factory, field, frozen
 
-from ...actors.port import Context, Receiver
+from ...protocols.actor import Context, Receiver
 from ...protocols.errors import InvalidInputError
 from ...protocols.restart import RestartSpec
 

@@ -18,8 +18,8 @@ import trio
 from attrs import define, field
 from loguru import logger
 
+from .handling import run_turn
 from .sender import OUTSIDE
-from .turn import run_turn
 
 if TYPE_CHECKING:
     from .kernel import Kernel

@@ -15,17 +15,17 @@ from typing import TYPE_CHECKING, Any, assert_never, final
 from attrs import define
 from loguru import logger
 
-from ...actors.port import Cause
+from ...protocols.actor import Cause
 from ...protocols.restart import Exhausted, GiveUp, Restart, Strategy, decide_restart
 from . import ask, lifecycle
 from .cell import Cell, Closing, State
-from .deadletters import DeadReason
+from .dead_letters import DeadReason
+from .events import Edge
 from .mailbox import new_queue
-from .observer import Edge
 from .sender import Sender
 
 if TYPE_CHECKING:
-    from .turn import Turn
+    from .handling import Turn
 
 
 @final

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import deque
 from typing import TYPE_CHECKING
 
-from ...actors.port import Cause, Terminated
+from ...protocols.actor import Cause, Terminated
 from .cell import Cell, State
 from .sender import OUTSIDE
 

@@ -1,4 +1,4 @@
-"""The process shell: children of the operating system under structured supervision. Linux."""
+"""Child processes of the operating system under structured supervision. Linux."""
 
 from .shell import ProcessShell, open_process_shell
 

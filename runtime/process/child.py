@@ -21,12 +21,12 @@ from typing import Final, final
 import trio
 from attrs import evolve
 
-from ...actors.exec_port import JobExited, JobStarted
-from ...actors.job import Job
-from ...protocols.exec import Exit, ExitReason
+from ...actors.jobs.ports import JobExited, JobStarted
+from ...actors.jobs.record import Job
+from ...protocols.jobs.exit import Exit, ExitReason
 from .cgroup import Cgroup
-from .host import ProcessHost
 from .procfs import Proc, descendants
+from .resources import ProcessHost
 from .spawn import Environment, Spawned, spawn
 from .streams import ChildStreams
 from .tree import MARKER, Tree

@@ -9,7 +9,7 @@ from typing import Final, final
 
 import trio
 
-from ...protocols.output import OutputBuffer
+from ...protocols.jobs.output import OutputBuffer
 
 _INTERVAL: Final = 0.1
 _READ_BYTES: Final = 262_144

@@ -13,11 +13,11 @@ from typing import Final, final
 
 import trio
 
-from ...actors.exec_port import JobExited, JobStarted
-from ...actors.job import Job
-from ...protocols.exec import Exit, ExitReason
+from ...actors.jobs.ports import JobExited, JobStarted
+from ...actors.jobs.record import Job
+from ...protocols.jobs.exit import Exit, ExitReason
 from .child import Child
-from .host import ProcessHost, set_subreaper
+from .resources import ProcessHost, set_subreaper
 
 STOP_GRACE: Final = 0.5
 """From SIGTERM to SIGKILL when the host ends, in seconds."""

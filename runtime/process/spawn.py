@@ -18,7 +18,7 @@ from typing import Final, final
 import trio
 from attrs import define, field
 
-from ...protocols.exec import SHELL, ExecSpec
+from ...protocols.jobs.spec import SHELL, ExecSpec
 
 Environment = Mapping[str, str] | Mapping[bytes, bytes]
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import os
 from typing import Final, final
 
-from ...actors.job import Job
-from .drain import Drain, Feed
+from ...actors.jobs.record import Job
 from .follow import Follow
-from .host import ProcessHost
+from .pipes import Drain, Feed
+from .resources import ProcessHost
 from .spawn import Streams
 from .spill import Spill
 

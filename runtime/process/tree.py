@@ -21,8 +21,8 @@ from typing import Final, final
 
 from attrs import define, field
 
-from .cgroup import Cgroup, read_cgroup
-from .procfs import OwnChildren, Proc, read_environ, read_proc, send_signal
+from .cgroup import Cgroup
+from .procfs import Proc, send_signal
 
 MARKER: Final = "WAKEWARD_JOB"
 """The environment variable that names the job to which a process belongs."""
@@ -97,96 +97,6 @@ class Tree:
         return self.root_pid in {proc.pid, proc.pgrp, proc.session}
 
 
-@final
-class Orphans:
-    """The processes that were given to us because their parents died. One per program: being a subreaper is, too."""
-
-    def __init__(self) -> None:
-        self._trees: dict[str, Tree] = {}
-        self._roots: set[int] = set()
-        self._rootless_count = 0
-        self._adopting: dict[str, Tree] = {}
-        self._left: list[Tree] = []
-        self._foreign: dict[int, int] = {}
-        self._children = OwnChildren()
-
-    def expect(self, tree: Tree) -> None:
-        """A root is about to be spawned: from now on there may be orphans of this tree."""
-        self._trees[tree.token] = tree
-        self._rootless_count += 1
-
-    def rooted(self, tree: Tree, root_pid: int) -> None:
-        """The root is spawned."""
-        tree.root_pid = root_pid
-        self._roots.add(root_pid)
-        self._rootless_count -= 1
-
-    def forget(self, tree: Tree) -> None:
-        """Expect no more orphans of this tree."""
-        del self._trees[tree.token]
-        self._adopting.pop(tree.token, None)
-        if tree.root_pid is None:
-            self._rootless_count -= 1
-        else:
-            self._roots.discard(tree.root_pid)
-
-    def leave(self, tree: Tree) -> None:
-        """The root is reaped and its keeper goes; what is left hangs from orphans. Reap them to the last."""
-        self._left.append(tree)
-
-    def close(self) -> None:
-        """Look no more."""
-        self._children.close()
-
-    @property
-    def expects_any(self) -> bool:
-        """Whether there is a tree to expect orphans of."""
-        return bool(self._trees)
-
-    def look(self) -> None:
-        """Find out to whom new orphans belong, and reap those that are dead."""
-        listed = self._children.read()
-        if not listed and not self._adopting:
-            return
-        self._foreign = {pid: start for pid, start in self._foreign.items() if pid in listed}
-        for pid in listed - self._roots:
-            proc = read_proc(pid)
-            if proc is not None and self._foreign.get(pid) != proc.start_ticks:
-                self._classify(proc)
-        for tree in tuple(self._adopting.values()):
-            self._reap(tree)
-        for tree in [tree for tree in self._left if not tree.adopted]:
-            self._left.remove(tree)
-            self.forget(tree)
-
-    def _classify(self, proc: Proc) -> None:
-        environ, cgroup = read_environ(proc.pid), read_cgroup(proc.pid)
-        tree = next((tree for tree in self._trees.values() if _is_of(proc, environ, cgroup, tree)), None)
-        if tree is not None:
-            tree.adopted[proc.pid] = proc
-            tree.seen[proc.pid] = proc.start_ticks
-            self._adopting[tree.token] = tree
-        elif self._is_foreign(proc, environ):
-            self._foreign[proc.pid] = proc.start_ticks
-
-    def _is_foreign(self, proc: Proc, environ: list[bytes]) -> bool:
-        """Whether a process that belongs to no tree never will; else it is asked about again."""
-        is_between_programs = not environ and not proc.is_dead
-        return not is_between_programs and not self._rootless_count
-
-    def _reap(self, tree: Tree) -> None:
-        for pid, proc in tuple(tree.adopted.items()):
-            now = read_proc(pid)
-            if now is None or now.start_ticks != proc.start_ticks:
-                del tree.adopted[pid]
-            elif now.is_dead:
-                with suppress(ChildProcessError):
-                    os.waitpid(pid, os.WNOHANG)
-                del tree.adopted[pid]
-        if not tree.adopted:
-            self._adopting.pop(tree.token, None)
-
-
 def _add_descendants(found: dict[int, Proc], procs: list[Proc]) -> None:
     children: dict[int, list[Proc]] = {}
     for proc in procs:
@@ -197,13 +107,3 @@ def _add_descendants(found: dict[int, Proc], procs: list[Proc]) -> None:
             if child.pid not in found:
                 found[child.pid] = child
                 pending.append(child.pid)
-
-
-def _is_of(proc: Proc, environ: list[bytes], cgroup: str | None, tree: Tree) -> bool:
-    if tree.root_pid is None or proc.pid == tree.root_pid:
-        return False
-    if tree.seen.get(proc.pid) == proc.start_ticks or tree.marker in environ:
-        return True
-    if not tree.group_gone and tree.root_pid in {proc.session, proc.pgrp}:
-        return True
-    return tree.cgroup is not None and tree.cgroup.relative == cgroup

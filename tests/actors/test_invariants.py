@@ -21,20 +21,21 @@ from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
 from support.world import World
-from wakeward.actors import agent as agent_module
 from wakeward.actors import router as router_module
-from wakeward.actors.agent import Agent
-from wakeward.actors.agent_state import Retire
-from wakeward.actors.router import Location, Router
-from wakeward.actors.turns import TurnSlots
-from wakeward.protocols import cooldown as cooldown_module
+from wakeward.actors.agent import agent as agent_module
+from wakeward.actors.agent.agent import Agent
+from wakeward.actors.agent.state import Retire
+from wakeward.actors.router import Router
 from wakeward.protocols.backoff import Backoff
-from wakeward.protocols.cooldown import CooldownClock, CooldownPolicy
-from wakeward.protocols.event_queue import Accepted, EventQueue
-from wakeward.protocols.ledger import Decision, DecisionKind
-from wakeward.protocols.settings import AgentSettings, Cadence, QueuePolicy, RetryPolicy
-from wakeward.protocols.turn import BUSY_REASONS, Failed, Outcome, Ran, Skipped, TurnRequest
-from wakeward.protocols.wake import Intent, Source
+from wakeward.protocols.config import AgentSettings, Cadence, QueuePolicy, RetryPolicy
+from wakeward.protocols.sessions.locate import Location
+from wakeward.protocols.wakes import cooldown as cooldown_module
+from wakeward.protocols.wakes.cooldown import CooldownClock, CooldownPolicy
+from wakeward.protocols.wakes.decision import Decision, DecisionKind
+from wakeward.protocols.wakes.event_queue import Accepted, EventQueue
+from wakeward.protocols.wakes.turn import BUSY_REASONS, Failed, Outcome, Ran, Skipped, TurnRequest
+from wakeward.protocols.wakes.turn_slots import TurnSlots
+from wakeward.protocols.wakes.wake import Intent, Source
 
 AGENTS = ("a", "b", "c")
 TURNS_MAX = 2

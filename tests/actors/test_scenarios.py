@@ -6,19 +6,19 @@ from typing import Any
 
 import pytest
 from support.world import FREE, OPS, texts, world_of
-from wakeward.actors.router import locate
-from wakeward.protocols.active_hours import ActiveHours
 from wakeward.protocols.backoff import Backoff
-from wakeward.protocols.cooldown import CooldownPolicy
-from wakeward.protocols.event import DeliveryContext
-from wakeward.protocols.event_queue import Accepted, Duplicate, Full, Overflow
-from wakeward.protocols.exec import NoticeSeen
-from wakeward.protocols.heartbeat import phase_ms
-from wakeward.protocols.ledger import DecisionKind
-from wakeward.protocols.session_route import Routing
-from wakeward.protocols.settings import Cadence, QueuePolicy, RetryPolicy
-from wakeward.protocols.turn import BUSY_REASONS, Failed, Outcome, Ran, Skipped
-from wakeward.protocols.wake import Intent, Source
+from wakeward.protocols.config import Cadence, QueuePolicy, RetryPolicy
+from wakeward.protocols.schedule.active_hours import ActiveHours
+from wakeward.protocols.schedule.heartbeat import phase_ms
+from wakeward.protocols.sessions.locate import locate
+from wakeward.protocols.sessions.route import Routing
+from wakeward.protocols.wakes.cooldown import CooldownPolicy
+from wakeward.protocols.wakes.decision import DecisionKind
+from wakeward.protocols.wakes.event import DeliveryContext
+from wakeward.protocols.wakes.event_queue import Accepted, Duplicate, Full, Overflow
+from wakeward.protocols.wakes.messages import NoticeSeen
+from wakeward.protocols.wakes.turn import BUSY_REASONS, Failed, Outcome, Ran, Skipped
+from wakeward.protocols.wakes.wake import Intent, Source
 
 
 def test_A1_an_exit_causes_a_turn_that_sees_it() -> None:

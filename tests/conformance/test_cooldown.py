@@ -5,8 +5,8 @@ from __future__ import annotations
 from datetime import timedelta
 
 from support.vectors import Row, each_row
-from wakeward.protocols.cooldown import CooldownPolicy, decide, record_start
-from wakeward.protocols.wake import Intent
+from wakeward.protocols.wakes.cooldown import CooldownPolicy, decide, record_start
+from wakeward.protocols.wakes.wake import Intent
 
 NAMES = ("min_spacing", "flood_window", "flood_threshold")
 

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from support.vectors import Row, each_row
-from wakeward.protocols.active_hours import read_active_hours
-from wakeward.protocols.duration import parse_duration_ms
 from wakeward.protocols.errors import InvalidInputError
-from wakeward.protocols.heartbeat import (
+from wakeward.protocols.schedule.active_hours import read_active_hours
+from wakeward.protocols.schedule.heartbeat import (
     HeartbeatEntry,
     HeartbeatSettings,
     enrolment,
     heartbeat_interval_ms,
     phase_ms,
 )
+from wakeward.protocols.values.duration import parse_duration_ms
 
 
 @each_row("durations_and_hours", kind="duration")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from support.vectors import Row, each_row
-from wakeward.protocols.env_guard import (
+from wakeward.protocols.jobs.env_guard import (
     RejectedOverrides,
     env_name,
     inspect_overrides,

@@ -6,9 +6,9 @@ from typing import Any
 
 from attrs import define, field
 from support.vectors import Row, each_row
-from wakeward.protocols.event import DeliveryContext, Event, resolve_delivery
-from wakeward.protocols.event_queue import Accepted, EventQueue, Overflow, Repeat
-from wakeward.protocols.session_key import parse_session_key
+from wakeward.protocols.sessions.key import parse_session_key
+from wakeward.protocols.wakes.event import DeliveryContext, Event, resolve_delivery
+from wakeward.protocols.wakes.event_queue import Accepted, EventQueue, Overflow, Repeat
 
 CAPACITY = 20
 NOBODY = 0

@@ -7,9 +7,8 @@ from typing import Any
 import pytest
 from support.vectors import Row, each_row
 from wakeward.protocols.errors import InvalidInputError
-from wakeward.protocols.event import DeliveryContext
-from wakeward.protocols.exec import ExitReason
-from wakeward.protocols.exec_notice import (
+from wakeward.protocols.jobs.exit import ExitReason
+from wakeward.protocols.jobs.notice import (
     DirectScope,
     ExecNotice,
     FinishedJob,
@@ -21,13 +20,14 @@ from wakeward.protocols.exec_notice import (
     exit_label,
     main_peer,
 )
-from wakeward.protocols.exec_text import (
+from wakeward.protocols.openclaw.event_text import (
     is_cron_event,
     is_exec_completion,
     is_relayable_completion,
     parse_exec_completion,
 )
-from wakeward.protocols.session_route import Routing, Scope
+from wakeward.protocols.sessions.route import Routing, Scope
+from wakeward.protocols.wakes.event import DeliveryContext
 
 _RENAMED = {"exit_notified": "notified", "event_routing": "routing", "delivery_context": "delivery"}
 

@@ -7,13 +7,13 @@ from typing import Any
 import trio
 from support.exec_stage import ExecStage, open_exec_stage, wait_until
 from support.vectors import Row, each_row
-from wakeward.actors.exec import finished_job
-from wakeward.actors.job import Contract, Job
-from wakeward.protocols.event import DeliveryContext
-from wakeward.protocols.exec import ExecSpec
-from wakeward.protocols.exec_notice import DirectScope, JobRouting, exec_notice, main_peer
-from wakeward.protocols.session_route import Routing, Scope, owner_of
-from wakeward.runtime.jobs import JobHandle
+from wakeward.actors.jobs.record import Contract, Job
+from wakeward.actors.jobs.supervisor import finished_job
+from wakeward.protocols.jobs.notice import DirectScope, JobRouting, exec_notice, main_peer
+from wakeward.protocols.jobs.spec import ExecSpec
+from wakeward.protocols.sessions.route import Routing, Scope, owner_of
+from wakeward.protocols.wakes.event import DeliveryContext
+from wakeward.runtime.jobs.handle import JobHandle
 
 KILL_AFTER = 0.15
 

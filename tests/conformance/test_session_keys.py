@@ -7,8 +7,8 @@ from typing import Any
 
 from attrs import asdict
 from support.vectors import Row, each_row
-from wakeward.protocols import session_key as keys
-from wakeward.protocols import session_route as routes
+from wakeward.protocols.sessions import key as keys
+from wakeward.protocols.sessions import route as routes
 
 
 @each_row("session_keys", kind="key")

@@ -29,9 +29,9 @@ from wakeward import (
     WakeTask,
     open_host,
 )
-from wakeward.protocols.admission import WithoutCadence
-from wakeward.protocols.ledger import DecisionKind
-from wakeward.protocols.turn import BUSY_REASONS
+from wakeward.protocols.openclaw.listed_wakes import WithoutCadence
+from wakeward.protocols.wakes.decision import DecisionKind
+from wakeward.protocols.wakes.turn import BUSY_REASONS
 from wakeward.runtime.clock import Clock
 
 Outcome = Ran | Skipped | Failed

@@ -28,7 +28,7 @@ from wakeward import (
     WakeTask,
     open_host,
 )
-from wakeward.runtime.command_agent import CommandAgent
+from wakeward.runtime.config.command_agent import CommandAgent
 
 MAIN = "agent:ops:main"
 

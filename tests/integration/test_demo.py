@@ -10,10 +10,10 @@ from attrs import evolve
 from rich.console import Console
 from wakeward import AgentStatistics, HostStatistics
 from wakeward.runtime.cli import main
-from wakeward.runtime.cli.demo import play_demo
-from wakeward.runtime.cli.demo_report import DemoReport
-from wakeward.runtime.cli.demo_story import AGENTS, Witness
-from wakeward.runtime.statistics import ExecStatistics
+from wakeward.runtime.cli.demo.command import play_demo
+from wakeward.runtime.cli.demo.report import DemoReport
+from wakeward.runtime.cli.demo.story import AGENTS, Witness
+from wakeward.runtime.host.statistics import ExecStatistics
 
 PACE = 0.25
 
@@ -122,7 +122,7 @@ def test_a_broken_promise_is_the_exit_status(
         del console
         return DemoReport(changed(turns=3), witness())
 
-    monkeypatch.setattr("wakeward.runtime.cli.demo.play_demo", play)
+    monkeypatch.setattr("wakeward.runtime.cli.demo.command.play_demo", play)
     assert main(["demo", "--json"]) == 1
     shown = capsys.readouterr()
     assert json.loads(shown.out)["agents"]["ops"]["turns"] == 3

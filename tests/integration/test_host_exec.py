@@ -26,9 +26,9 @@ from wakeward import (
     Turn,
     open_host,
 )
-from wakeward.actors.exec_port import JobExited, StartJob
-from wakeward.protocols.exec import ExitReason
-from wakeward.protocols.session_route import Scope
+from wakeward.actors.jobs.ports import JobExited, StartJob
+from wakeward.protocols.jobs.exit import ExitReason
+from wakeward.protocols.sessions.route import Scope
 
 MAIN = "agent:ops:main"
 CRON_RUN = "agent:ops:cron:job:run:1"

@@ -10,8 +10,10 @@ from pathlib import Path
 import pytest
 import trio
 from support.exec_stage import MAIN, ExecStage, open_exec_stage, wait_until
-from wakeward.protocols.exec import ExecSpec, Exit, ExitReason, FailureKind
-from wakeward.runtime.jobs import JobHandle, child_environment
+from wakeward.protocols.jobs.exit import Exit, ExitReason, FailureKind
+from wakeward.protocols.jobs.spec import ExecSpec
+from wakeward.runtime.jobs.handle import JobHandle
+from wakeward.runtime.jobs.jobs import child_environment
 
 
 async def run(stage: ExecStage, spec: ExecSpec) -> tuple[Exit, str]:

@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 import trio
 from support.exec_stage import MAIN, ExecStage, live_with, open_exec_stage, wait_until
-from wakeward.protocols.exec import ExecSpec, ExitReason
+from wakeward.protocols.jobs.exit import ExitReason
+from wakeward.protocols.jobs.spec import ExecSpec
 from wakeward.runtime.process import child, tree
 from wakeward.runtime.process.cgroup import find_cgroup_parent
 from wakeward.runtime.process.procfs import Proc, all_procs, read_proc, send_signal

@@ -10,13 +10,13 @@ from pathlib import Path
 from typing import Any
 
 import trio
-from wakeward.actors.exec import ExecSupervisor
-from wakeward.actors.exec_port import JobExited, JobStarted
-from wakeward.actors.job import Contract
-from wakeward.actors.job_registry import JobLimits, JobRegistry
-from wakeward.protocols.exec import Exit
+from wakeward.actors.jobs.ports import JobExited, JobStarted
+from wakeward.actors.jobs.record import Contract
+from wakeward.actors.jobs.registry import JobLimits, JobRegistry
+from wakeward.actors.jobs.supervisor import ExecSupervisor
+from wakeward.protocols.jobs.exit import Exit
 from wakeward.protocols.receipt import ACCEPTED, Receipt
-from wakeward.runtime.jobs import Jobs
+from wakeward.runtime.jobs.jobs import Jobs
 from wakeward.runtime.process import ProcessShell, open_process_shell
 from wakeward.runtime.process.procfs import all_procs
 

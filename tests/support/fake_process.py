@@ -13,9 +13,9 @@ from typing import final
 
 import trio
 from attrs import define, frozen
-from wakeward.actors.exec_port import JobExited, JobStarted
-from wakeward.actors.job import Job
-from wakeward.protocols.exec import Exit, ExitReason
+from wakeward.actors.jobs.ports import JobExited, JobStarted
+from wakeward.actors.jobs.record import Job
+from wakeward.protocols.jobs.exit import Exit, ExitReason
 
 CallAt = Callable[[int, Callable[[], None]], None]
 """Calls a function at an instant of the host's timeline, in milliseconds."""

@@ -6,7 +6,7 @@ from collections.abc import Callable, Coroutine
 from typing import Any, cast
 
 from attrs import define, field
-from wakeward.actors.port import Context, Terminated
+from wakeward.protocols.actor import Context, Terminated
 from wakeward.runtime.kernel import ActorSystem, DeadReason
 
 

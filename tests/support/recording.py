@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Hashable
 from typing import Any
 
-from wakeward.actors.port import Behaviour
+from wakeward.protocols.actor import Behaviour
 from wakeward.protocols.receipt import ACCEPTED, Receipt
 
 

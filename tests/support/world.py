@@ -8,18 +8,19 @@ from collections.abc import Callable, Hashable
 from itertools import count
 from typing import Any
 
-from wakeward.actors.agent import Agent
-from wakeward.actors.agent_state import AgentPorts, AgentState, Configure, Pause
-from wakeward.actors.port import Behaviour
+from wakeward.actors.agent.agent import Agent
+from wakeward.actors.agent.ports import AgentPorts, SlotGranted, TurnEnded
+from wakeward.actors.agent.state import AgentState, Configure, Pause
 from wakeward.actors.router import Directory, Router
-from wakeward.actors.turns import TurnEnded, TurnSlots
-from wakeward.protocols.cooldown import CooldownClock, CooldownPolicy
-from wakeward.protocols.ledger import Decision, DecisionKind
-from wakeward.protocols.messages import Notice, Wake
+from wakeward.protocols.actor import Behaviour
+from wakeward.protocols.config import AgentSettings
 from wakeward.protocols.receipt import ACCEPTED, Receipt, Refusal
-from wakeward.protocols.settings import AgentSettings
-from wakeward.protocols.turn import Outcome, Ran, TurnRequest
-from wakeward.protocols.wake import Intent, Source
+from wakeward.protocols.wakes.cooldown import CooldownClock, CooldownPolicy
+from wakeward.protocols.wakes.decision import Decision, DecisionKind
+from wakeward.protocols.wakes.messages import Notice, Wake
+from wakeward.protocols.wakes.turn import Outcome, Ran, TurnRequest
+from wakeward.protocols.wakes.turn_slots import TurnSlots
+from wakeward.protocols.wakes.wake import Intent, Source
 
 
 class WorldContext:
@@ -81,7 +82,7 @@ class World:
         self._timers: list[tuple[int, int, Callable[[], object]]] = []
         self._order = count()
         self._turn_ids = count(1)
-        self._slots = TurnSlots(turns_max, self.tell)
+        self._slots = TurnSlots(turns_max, lambda address, key: bool(self.tell(address, SlotGranted(key))))
         self._actors["router"] = Router(WorldContext(self, "router"), self.directory, self)
 
     # What the actors act through

@@ -8,7 +8,7 @@ import trio
 import trio.testing
 from attrs import define, field
 from support.probe import Journal, dead
-from wakeward.actors.port import Context, Reply
+from wakeward.protocols.actor import Context, Reply
 from wakeward.protocols.receipt import Refusal
 from wakeward.protocols.restart import Policy, RestartSpec
 from wakeward.runtime.kernel import (

@@ -4,7 +4,7 @@ import pytest
 import trio
 import trio.testing
 from support.probe import Journal, Probe, dead
-from wakeward.actors.port import Cause, Context, Terminated
+from wakeward.protocols.actor import Cause, Context, Terminated
 from wakeward.protocols.receipt import Refusal
 from wakeward.runtime.kernel import ActorSystem, DeadReason
 from wakeward.runtime.kernel.kernel import TOMBS_MAX

@@ -18,7 +18,7 @@ from attrs import define, field
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
-from wakeward.actors.port import Context
+from wakeward.protocols.actor import Context
 from wakeward.protocols.restart import RestartSpec
 from wakeward.runtime.kernel import ActorSystem, AskError, AskFailedError, AskRefusedError, MailboxSpec, open_system
 

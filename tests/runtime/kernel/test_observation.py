@@ -10,7 +10,7 @@ from loguru import logger
 from support.probe import Journal, Probe
 from wakeward.protocols.restart import RestartSpec
 from wakeward.runtime.kernel import ActorSystem, AddressError, Edge, MailboxSpec, Observation, open_system
-from wakeward.runtime.kernel.deadletters import LOG_LINES_MAX, RING_MAX
+from wakeward.runtime.kernel.dead_letters import LOG_LINES_MAX, RING_MAX
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ import pytest
 import trio
 import trio.testing
 from support.probe import Journal, Probe, dead
-from wakeward.actors.port import Cause, Context
+from wakeward.protocols.actor import Cause, Context
 from wakeward.protocols.restart import Exhausted, Policy, RestartSpec, Strategy
 from wakeward.runtime.kernel import ActorSystem, AddressError, DeadReason, Edge, Observation, open_system
 

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 from support.probe import Journal
-from wakeward.actors.port import Cause, Terminated
+from wakeward.protocols.actor import Cause, Terminated
 from wakeward.protocols.restart import Policy, RestartSpec
 from wakeward.runtime.kernel import ActorSystem, MailboxSpec
 

@@ -1,0 +1,1 @@
+"""The agent actor: its sessions, its cooldown clock, its state."""

@@ -1,0 +1,118 @@
+"""How a child process ended, as a value."""
+
+from __future__ import annotations
+
+import enum
+from typing import Final, assert_never, final
+
+from attrs import frozen
+
+SHELL_NOT_EXECUTABLE: Final = 126
+
+
+SHELL_NOT_FOUND: Final = 127
+
+
+class ExitReason(enum.Enum):
+    """What ended a child."""
+
+    EXIT = "exit"
+    SIGNAL = "signal"
+    MANUAL_CANCEL = "manual-cancel"
+    OVERALL_TIMEOUT = "overall-timeout"
+    NO_OUTPUT_TIMEOUT = "no-output-timeout"
+    SPAWN_ERROR = "spawn-error"
+    HOST_STOPPED = "host-stopped"
+    LEFT_RUNNING = "left-running"
+
+
+class ExitStatus(enum.Enum):
+    """How it went. ``DETACHED`` is said only of a detached child that outlives the host."""
+
+    COMPLETED = "completed"
+    FAILED = "failed"
+    DETACHED = "detached"
+
+
+class FailureKind(enum.Enum):
+    """Why a failed child failed."""
+
+    SHELL_COMMAND_NOT_FOUND = "shell-command-not-found"
+    SHELL_NOT_EXECUTABLE = "shell-not-executable"
+    OVERALL_TIMEOUT = "overall-timeout"
+    NO_OUTPUT_TIMEOUT = "no-output-timeout"
+    SIGNAL = "signal"
+    ABORTED = "aborted"
+    RUNTIME_ERROR = "runtime-error"
+
+
+TIMEOUTS: Final = frozenset({ExitReason.OVERALL_TIMEOUT, ExitReason.NO_OUTPUT_TIMEOUT})
+
+
+STOPPING: Final = TIMEOUTS | {ExitReason.MANUAL_CANCEL, ExitReason.HOST_STOPPED}
+"""The reasons for which we end a child; the others are the child's own doing."""
+
+
+@final
+@frozen
+class Exit:
+    """How one child ended. There is exactly one per started child, also when it could not be spawned.
+
+    Attributes:
+        exit_code: ``None`` when a signal ended it, or when it never ran.
+        exit_signal: Name of the signal that ended it (``SIGKILL``), else ``None``.
+        duration_ms: From the order to start until the end of the child itself.
+        detail: For people: why it could not be spawned, or what else went wrong.
+        cleanup_failure: Why it is uncertain that nothing of its process tree is left, or what else of the cleaning
+            up failed; ``None`` when the tree is confirmed gone. It never replaces the result (openclaw#140594).
+    """
+
+    reason: ExitReason
+    exit_code: int | None = None
+    exit_signal: str | None = None
+    duration_ms: int = 0
+    detail: str = ""
+    cleanup_failure: str | None = None
+
+    def __attrs_post_init__(self) -> None:
+        assert self.exit_code is None or self.exit_signal is None, f"both code and signal: {self!r}"
+
+    @property
+    def status(self) -> ExitStatus:
+        """Completed, or failed."""
+        if self.reason is ExitReason.LEFT_RUNNING:
+            return ExitStatus.DETACHED
+        ran = self.reason is ExitReason.EXIT and self._shell_failure is None
+        return ExitStatus.COMPLETED if ran else ExitStatus.FAILED
+
+    @property
+    def timed_out(self) -> bool:
+        """Whether one of our limits ended it."""
+        return self.reason in TIMEOUTS
+
+    @property
+    def failure_kind(self) -> FailureKind | None:
+        """Why it failed; ``None`` when it did not."""
+        if self.status is not ExitStatus.FAILED:
+            return None
+        if self._shell_failure is not None:
+            return self._shell_failure
+        match self.reason:
+            case ExitReason.OVERALL_TIMEOUT:
+                return FailureKind.OVERALL_TIMEOUT
+            case ExitReason.NO_OUTPUT_TIMEOUT:
+                return FailureKind.NO_OUTPUT_TIMEOUT
+            case ExitReason.SPAWN_ERROR:
+                return FailureKind.RUNTIME_ERROR
+            case ExitReason.SIGNAL | ExitReason.MANUAL_CANCEL | ExitReason.HOST_STOPPED:
+                return FailureKind.SIGNAL if self.exit_signal is not None else FailureKind.ABORTED
+            case ExitReason.EXIT | ExitReason.LEFT_RUNNING:
+                return FailureKind.ABORTED
+            case _:
+                assert_never(self.reason)
+
+    @property
+    def _shell_failure(self) -> FailureKind | None:
+        if self.exit_code == SHELL_NOT_FOUND:
+            return FailureKind.SHELL_COMMAND_NOT_FOUND
+        return FailureKind.SHELL_NOT_EXECUTABLE if self.exit_code == SHELL_NOT_EXECUTABLE else None

@@ -1,0 +1,236 @@
+"""What a child says, kept within a bound and made fit to be read.
+
+Bytes are kept raw: the beginning and the end of the stream, each up to its bound, with the count of what fell out
+between them. Decoding and sanitising happen when somebody reads, on bounded text, so a child that writes a gigabyte
+costs copies and no more. Offsets are absolute, from the first byte ever written; that is what makes "new since the last
+poll" exact even when part of it is gone.
+
+Two streams that feed one buffer would lose their order; that is why stderr shares stdout's pipe by default.
+"""
+
+from __future__ import annotations
+
+import codecs
+from collections.abc import Callable
+from typing import Final, final
+
+from attrs import frozen
+
+from ..values.ecmascript import utf16_tail
+from .terminal_output import TerminalSanitizer
+
+POLL_MAX_BYTES: Final = 30_000
+"""How much one poll shows. What is older is counted, and still in the log."""
+
+
+@final
+class OutputBuffer:
+    """The head and the tail of a byte stream. ``append`` is the hot path."""
+
+    __slots__ = ("_head", "_head_max", "_tail", "_tail_max", "last_output_ms", "listener", "total_bytes")
+
+    def __init__(self, head_max_bytes: int, tail_max_bytes: int) -> None:
+        """Keep the first ``head_max_bytes`` and the last ``tail_max_bytes``."""
+        self._head = bytearray()
+        self._tail = bytearray()
+        self._head_max = head_max_bytes
+        self._tail_max = tail_max_bytes
+        self.total_bytes = 0
+        self.last_output_ms: int | None = None
+        self.listener: Callable[[], None] | None = None
+
+    def append(self, data: bytes | bytearray | memoryview, now_ms: int) -> None:
+        """Take what was read. Copies; the caller may reuse ``data``."""
+        self.total_bytes += len(data)
+        self.last_output_ms = now_ms
+        self._store(data)
+        if self.listener is not None:
+            self.listener()
+
+    def _store(self, data: bytes | bytearray | memoryview) -> None:
+        room = self._head_max - len(self._head)
+        if room > 0:
+            self._head += data[:room]
+            data = data[room:]
+        if len(data) >= self._tail_max:
+            self._tail[:] = data[len(data) - self._tail_max :]
+            return
+        self._tail += data
+        excess = len(self._tail) - self._tail_max
+        if excess > 0:
+            del self._tail[:excess]
+
+    @property
+    def kept_bytes(self) -> int:
+        """How much memory the content takes."""
+        return len(self._head) + len(self._tail)
+
+    @property
+    def dropped_bytes(self) -> int:
+        """How much fell out between head and tail."""
+        return self.total_bytes - self.kept_bytes
+
+    def read(self, start: int, max_bytes: int | None = None) -> Extent:
+        """The kept bytes from absolute offset ``start`` on, at most the last ``max_bytes`` of them."""
+        first = start if max_bytes is None else max(start, self.total_bytes - max_bytes)
+        tail_at = self.total_bytes - len(self._tail)
+        head_end = len(self._head)
+        if first >= head_end or tail_at == head_end:
+            return self._contiguous(start, first, tail_at)
+        data = bytes(self._head[first:]), bytes(self._tail)
+        return Extent(data[0], data[1], missing_before=first - start, missing_between=self.dropped_bytes)
+
+    def _contiguous(self, start: int, first: int, tail_at: int) -> Extent:
+        if tail_at == len(self._head):
+            data = bytes(self._head[first:]) + bytes(self._tail[max(0, first - tail_at) :])
+            return Extent(data, b"", missing_before=first - start, missing_between=0)
+        begin = max(first, tail_at)
+        return Extent(bytes(self._tail[begin - tail_at :]), b"", missing_before=begin - start, missing_between=0)
+
+    def text(self) -> str:
+        """All that is kept, decoded and sanitised, with a line that says what is missing in the middle."""
+        extent = self.read(0)
+        head, tail = _readable(extent)
+        missing = extent.missing_before + extent.missing_between
+        if not missing:
+            return head
+        return f"{head}\n{missing_line(missing)}\n{tail}" if head else f"{missing_line(missing)}\n{tail}"
+
+    def tail_text(self, max_units: int) -> str:
+        """The last ``max_units`` UTF-16 code units of the sanitised output, no character split.
+
+        Never more than the kept tail, or, where nothing was lost, all of it.
+        """
+        head, tail = _readable(self.read(0))
+        return utf16_tail(tail or head, max_units)
+
+
+def _readable(extent: Extent) -> tuple[str, str]:
+    """The text before the gap and after it; all of it is before where there is none."""
+    before, after = (b"", extent.data) if extent.missing_before else (extent.data, extent.rest)
+    view = TextView()
+    head = view.feed(before)
+    if not extent.missing_before and not extent.missing_between:
+        return head + view.finish(), ""
+    head += view.restart()
+    return head, view.feed(_whole(after)) + view.finish()
+
+
+@final
+@frozen
+class Extent:
+    """Kept bytes: one run, or two with a gap between them.
+
+    Attributes:
+        missing_before: Bytes skipped before ``data``.
+        missing_between: Bytes lost between ``data`` and ``rest``.
+    """
+
+    data: bytes
+    rest: bytes
+    missing_before: int
+    missing_between: int
+
+
+@final
+class TextView:
+    """Bytes to readable text, piece by piece: no character and no control sequence is split."""
+
+    def __init__(self) -> None:
+        self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
+        self._terminal = TerminalSanitizer()
+
+    def feed(self, data: bytes) -> str:
+        """The text of ``data``; an unfinished character or sequence at its end waits for the rest."""
+        return self._terminal.feed(self._decoder.decode(data))
+
+    def finish(self) -> str:
+        """What was still waiting: invalid UTF-8 becomes U+FFFD."""
+        return self._terminal.feed(self._decoder.decode(b"", final=True))
+
+    def restart(self) -> str:
+        """Like finish; afterwards the view takes bytes that do not follow on what it has seen."""
+        rest = self.finish()
+        self._decoder.reset()
+        self._terminal = TerminalSanitizer()
+        return rest
+
+
+@final
+class OutputReader:
+    """Reads a buffer a poll at a time: each byte is shown at most once."""
+
+    def __init__(self, buffer: OutputBuffer) -> None:
+        self._buffer = buffer
+        self._offset = 0
+        self._view = TextView()
+
+    @property
+    def has_news(self) -> bool:
+        """Whether a read would have something to show."""
+        return self._offset < self._buffer.total_bytes
+
+    def read_new(self, *, final: bool = False) -> NewOutput:
+        """What came since the last read, at most :data:`POLL_MAX_BYTES` of it.
+
+        Args:
+            final: Nothing will follow: an unfinished character is shown as U+FFFD instead of waiting.
+        """
+        extent = self._buffer.read(self._offset, POLL_MAX_BYTES)
+        self._offset = self._buffer.total_bytes
+        text = ""
+        if extent.missing_before:
+            text = self._view.restart() + self._view.feed(_whole(extent.data))
+        else:
+            text = self._view.feed(extent.data)
+        if extent.missing_between:
+            text += self._view.restart() + self._view.feed(_whole(extent.rest))
+        if final:
+            text += self._view.finish()
+        return NewOutput(text, extent.missing_before + extent.missing_between)
+
+
+@final
+@frozen
+class NewOutput:
+    """What one poll shows, and how many bytes it had to leave out."""
+
+    text: str
+    omitted_bytes: int = 0
+
+
+@final
+@frozen
+class LogPage:
+    """Some lines of the kept output, and how many there are."""
+
+    text: str
+    first_line: int
+    line_count: int
+
+
+def page_lines(text: str, *, offset: int | None = None, limit: int | None = None) -> LogPage:
+    """Lines ``offset`` to ``offset + limit``; without an offset the last ``limit`` lines.
+
+    Raises nothing: what lies outside is empty, as a pager expects.
+    """
+    lines = text.replace("\r\n", "\n").split("\n")
+    if lines[-1] == "":
+        lines.pop()
+    count = len(lines)
+    first = max(0, offset) if offset is not None else max(0, count - max(0, limit if limit is not None else count))
+    end = count if limit is None else first + max(0, limit)
+    return LogPage("\n".join(lines[first:end]), first, count)
+
+
+def missing_line(count: int) -> str:
+    """How the gap between head and tail is declared."""
+    return f"[{count} bytes of output not kept]"
+
+
+def _whole(data: bytes) -> bytes:
+    """Without the continuation bytes of a character whose beginning is gone (at most three)."""
+    for index in range(min(4, len(data))):
+        if data[index] & 0xC0 != 0x80:
+            return data[index:]
+    return data

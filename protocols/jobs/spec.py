@@ -1,0 +1,125 @@
+"""A child process as values: what is to be run, and how it ended.
+
+The classification of an exit follows OpenClaw (``buildExecExitOutcome``): a command that ended by itself is *completed*
+whatever its code, because a non-zero code is an answer; it *failed* when it never ran properly (126, 127), or when
+something ended it (a signal, a limit, its owner, the host).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import PurePath
+from types import MappingProxyType
+from typing import Any, Final, final
+
+from attrs import field, frozen
+
+from ..errors import InvalidInputError
+
+SHELL: Final = "/bin/sh"
+"""What runs a command that is given as one text."""
+
+DEFAULT_YIELD_AFTER_MS: Final = 10_000
+"""How long a caller waits for a command before it goes on in the background."""
+
+DEFAULT_HEAD_BYTES: Final = 50_000
+DEFAULT_TAIL_BYTES: Final = 150_000
+DEFAULT_GRACE_MS: Final = 5_000
+
+
+def _positive(spec: ExecSpec, attribute: Any, value: int | None) -> None:
+    del spec
+    if value is not None and value <= 0:
+        raise InvalidInputError(f"exec: {attribute.name} is {value!r}, expected more than 0, or None for no limit")
+
+
+def _not_negative(spec: ExecSpec, attribute: Any, value: int) -> None:
+    del spec
+    if value < 0:
+        raise InvalidInputError(f"exec: {attribute.name} is {value!r}, expected 0 or more")
+
+
+def _command(value: str | list[str] | tuple[str, ...]) -> str | tuple[str, ...]:
+    return value if isinstance(value, str) else tuple(value)
+
+
+def _env(value: Mapping[str, str] | None) -> Mapping[str, str] | None:
+    return None if value is None else MappingProxyType(dict(value))
+
+
+@final
+@frozen
+class ExecSpec:
+    """What to run, and within which limits.
+
+    Attributes:
+        command: One text for the shell, or the argument vector itself.
+        cwd: Working directory; ``None`` is the host's.
+        env: The whole environment, as the environment guard made it; ``None`` is the host's own.
+        stdin: What the child reads. Closed after it unless ``stdin_open``.
+        stdin_open: Whether more can be written while it runs. Always so with ``pty``.
+        timeout_ms: Limit for the whole run.
+        no_output_timeout_ms: Limit for a silence.
+        silence_notice_ms: Report a silence of this length to the owner, once; ``None`` never does.
+        grace_ms: From SIGTERM to SIGKILL when we end it.
+        pty: Give it a terminal. Its output then is one stream with the terminal's line ends.
+        separate_stderr: Keep stderr apart; else both are one stream, in the order in which they were written.
+        detach: It survives the end of the host, and what it leaves behind is not killed with it.
+        head_bytes: How much of the beginning of each output stream is kept.
+        tail_bytes: How much of its end is kept.
+        spill_path: A file that gets the output as it comes.
+        spill_max_bytes: Its bound.
+    """
+
+    command: str | tuple[str, ...] = field(converter=_command)
+    cwd: str | PurePath | None = None
+    env: Mapping[str, str] | None = field(default=None, converter=_env)
+    stdin: bytes = b""
+    stdin_open: bool = False
+    timeout_ms: int | None = field(default=None, validator=_positive)
+    no_output_timeout_ms: int | None = field(default=None, validator=_positive)
+    silence_notice_ms: int | None = field(default=300_000, validator=_positive)
+    grace_ms: int = field(default=DEFAULT_GRACE_MS, validator=_not_negative)
+    pty: bool = False
+    separate_stderr: bool = False
+    detach: bool = False
+    head_bytes: int = field(default=DEFAULT_HEAD_BYTES, validator=_not_negative)
+    tail_bytes: int = field(default=DEFAULT_TAIL_BYTES, validator=_positive)
+    spill_path: str | PurePath | None = None
+    spill_max_bytes: int = field(default=100_000_000, validator=_positive)
+
+    def __attrs_post_init__(self) -> None:
+        if not self.command or (isinstance(self.command, tuple) and not self.command[0]):
+            raise InvalidInputError(f"exec: command is {self.command!r}, expected a command or an argument vector")
+        self._check_texts()
+        if self.pty and (self.separate_stderr or self.detach):
+            raise InvalidInputError("exec: pty excludes separate_stderr (one stream) and detach (it ends with us)")
+        if self.detach and (self.separate_stderr or self.stdin_open):
+            raise InvalidInputError("exec: detach excludes separate_stderr and stdin_open: no pipe outlives the host")
+
+    def _check_texts(self) -> None:
+        env = self.env or {}
+        words = (self.command,) if isinstance(self.command, str) else self.command
+        for text in (*words, *env, *env.values(), str(self.cwd or "")):
+            if "\0" in text:
+                raise InvalidInputError(f"exec: {text!r} contains a NUL, which no argument or variable can hold")
+        for name in env:
+            if not name or "=" in name:
+                raise InvalidInputError(f"exec: {name!r} cannot be the name of an environment variable")
+
+    @property
+    def argv(self) -> tuple[str, ...]:
+        """The argument vector, with the shell in front of a text."""
+        return (SHELL, "-c", self.command) if isinstance(self.command, str) else self.command
+
+    @property
+    def takes_input(self) -> bool:
+        """Whether something can be written to it while it runs."""
+        return self.stdin_open or self.pty
+
+    @property
+    def title(self) -> str:
+        """The command in one line, for people."""
+        text = self.command if isinstance(self.command, str) else " ".join(self.command)
+        line = " ".join(text.split())
+        return line if len(line) <= 80 else f"{line[:79]}…"

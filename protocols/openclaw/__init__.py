@@ -1,0 +1,1 @@
+"""Rules recorded from OpenClaw that are not ours: only the conformance vectors and its clients need them."""

@@ -1,0 +1,1 @@
+"""Schedules: heartbeats and active hours."""

@@ -1,0 +1,200 @@
+"""Active hours: the part of the day in which an agent's heartbeat may start a turn.
+
+A window is two times of day on the wall clock of one time zone; the end is excluded, ``"24:00"`` is the end
+of the day, and a window that ends before it starts runs over midnight. Equal times mean *never*
+(openclaw#21408), which is legal, and so is to be said when it is configured: :attr:`ActiveHours.never`.
+
+Whether an instant is inside depends only on its local minute of the day. Where the next window opens is
+sought from there: the boundary is so many local minutes ahead, which is exact unless the zone's offset
+changes on the way; then the search goes on from the instant of the change. So a start that summer time skips,
+and one that the clock shows twice, come out as :meth:`ActiveHours.contains` has them. (Mapping the local
+start to an instant with ``datetime.fold`` was rejected: it names one also for local times that never are.)
+Two changes within the same 24 hours that cancel out would go unnoticed; no zone is known to have had them.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta, timezone, tzinfo
+from functools import cache
+from typing import Final, final
+from zoneinfo import ZoneInfo, available_timezones
+
+from attrs import field, frozen
+
+from ..errors import InvalidInputError
+from ..values.ecmascript import es_trim
+
+INSTANT_MS_MAX: Final = 8_640_000_000_000_000
+"""The end of ECMAScript's calendar, on either side of 1970. Beyond it every window is open, as recorded."""
+
+_MINUTE_MS: Final = 60_000
+_DAY_MINUTES: Final = 1440
+_DAY_MS: Final = _DAY_MINUTES * _MINUTE_MS
+_CALENDAR_CYCLE_MS: Final = 146_097 * _DAY_MS  # 400 years, after which every rule repeats
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_DATETIME_MS_MIN: Final = (datetime(2, 1, 1, tzinfo=UTC) - _EPOCH) // timedelta(milliseconds=1)
+_DATETIME_MS_END: Final = (datetime(9998, 1, 1, tzinfo=UTC) - _EPOCH) // timedelta(milliseconds=1)
+_SEEK_STEPS_MAX: Final = 8  # each ends at a boundary or at a change of the offset, which are months apart
+
+_TIME: Final = re.compile(r"([01][0-9]|2[0-3]):([0-5][0-9])")
+_OFFSET: Final = re.compile(r"([+-])([01][0-9]|2[0-3])(?::?([0-5][0-9]))?")
+_NOT_ZONES: Final = re.compile(r"(?:posix|right)/.*|localtime|posixrules|factory", re.IGNORECASE)
+
+
+@final
+@frozen
+class ActiveHours:
+    """A daily window on the wall clock of one time zone.
+
+    Attributes:
+        start: Time of day, ``"00:00"`` to ``"23:59"``; included.
+        end: Time of day, up to ``"24:00"``; excluded. Before ``start``: the window runs over midnight.
+        timezone: An IANA name in any case (``"Europe/Berlin"``), ``"UTC"``, or an offset (``"+05:30"``).
+
+    Raises:
+        InvalidInputError: One of them is not of that form, or the zone is not known on this machine.
+    """
+
+    start: str
+    end: str
+    timezone: str = "UTC"
+    _start_min: int = field(init=False, repr=False, eq=False)
+    _end_min: int = field(init=False, repr=False, eq=False)
+    _zone: tzinfo = field(init=False, repr=False, eq=False)
+
+    def __attrs_post_init__(self) -> None:
+        for name, last in (("start", "23:59"), ("end", "24:00")):
+            given = getattr(self, name)
+            minute = _minute_of_day(given, last=last)
+            if minute is None:
+                raise InvalidInputError(f"ActiveHours.{name} must be from '00:00' to '{last}', not {given!r}")
+            object.__setattr__(self, f"_{name}_min", minute)
+        zone = _zone_of(self.timezone)
+        if zone is None:
+            accepted = "an IANA name such as 'Europe/Berlin', 'UTC', or an offset such as '+05:30'"
+            hint = "" if _zone_names() else "; this machine has no time zone database, install tzdata"
+            raise InvalidInputError(f"ActiveHours.timezone must be {accepted}, not {self.timezone!r}{hint}")
+        object.__setattr__(self, "_zone", zone)
+
+    @property
+    def never(self) -> bool:
+        """Start and end are equal: the window never opens."""
+        return self._start_min == self._end_min
+
+    def contains(self, now_ms: int) -> bool:
+        """Whether the instant (wall clock, Unix time) is inside the window."""
+        if self.never:
+            return False
+        if abs(now_ms) > INSTANT_MS_MAX:
+            return True
+        minute = self._local_ms(now_ms) // _MINUTE_MS % _DAY_MINUTES
+        if self._start_min < self._end_min:
+            return self._start_min <= minute < self._end_min
+        return minute >= self._start_min or minute < self._end_min
+
+    def next_open_ms(self, now_ms: int) -> int | None:
+        """The first instant, from now on, that is inside the window; ``None``: never."""
+        return None if self.never else self._seek(now_ms, inside=True)
+
+    def next_close_ms(self, now_ms: int) -> int | None:
+        """The first instant, from now on, that is outside the window; ``None``: never."""
+        all_day = self._end_min - self._start_min == _DAY_MINUTES
+        return None if all_day else self._seek(now_ms, inside=False)
+
+    def _seek(self, now_ms: int, *, inside: bool) -> int | None:
+        boundary_min = self._start_min if inside else self._end_min
+        for _ in range(_SEEK_STEPS_MAX):
+            if self.contains(now_ms) is inside:
+                return now_ms
+            now_ms = self._next_step_ms(now_ms, boundary_min)
+        return None  # only beyond the calendar, where no window closes
+
+    def _next_step_ms(self, now_ms: int, boundary_min: int) -> int:
+        """The next instant that shows this minute of the day, or an earlier change of the zone's offset."""
+        local_ms = self._local_ms(now_ms)
+        offset_ms = local_ms - now_ms
+        before_ms, after_ms = now_ms, now_ms + (boundary_min * _MINUTE_MS - local_ms) % _DAY_MS
+        if self._local_ms(after_ms) - after_ms == offset_ms:
+            return after_ms
+        while after_ms - before_ms > 1:
+            middle_ms = (before_ms + after_ms) // 2
+            if self._local_ms(middle_ms) - middle_ms == offset_ms:
+                before_ms = middle_ms
+            else:
+                after_ms = middle_ms
+        return after_ms
+
+    def _local_ms(self, now_ms: int) -> int:
+        """The instant plus the zone's offset. What ``datetime`` cannot hold is asked whole cycles off."""
+        asked_ms = now_ms
+        if now_ms < _DATETIME_MS_MIN:
+            asked_ms -= (now_ms - _DATETIME_MS_MIN) // _CALENDAR_CYCLE_MS * _CALENDAR_CYCLE_MS
+        elif now_ms >= _DATETIME_MS_END:
+            asked_ms -= ((now_ms - _DATETIME_MS_END) // _CALENDAR_CYCLE_MS + 1) * _CALENDAR_CYCLE_MS
+        offset = (_EPOCH + timedelta(milliseconds=asked_ms)).astimezone(self._zone).utcoffset()
+        assert offset is not None  # only naive datetimes have none
+        return now_ms + offset // timedelta(milliseconds=1)
+
+
+def read_active_hours(
+    raw: Mapping[str, str | None], *, user_timezone: str | None, host_timezone: str | None
+) -> ActiveHours | None:
+    """Active hours out of settings written for OpenClaw; what cannot be read does not restrict.
+
+    Args:
+        raw: ``start``, ``end`` and ``timezone``; the zone may also be ``"user"`` (as is a blank one) or
+            ``"local"``. An unknown zone falls back to the user's, and that one to the host's.
+        user_timezone: The configured zone of the user.
+        host_timezone: The zone of the machine; a blank one counts as UTC.
+
+    Returns:
+        ``None``: no restriction.
+    """
+    start, end, wanted = raw.get("start"), raw.get("end"), es_trim(raw.get("timezone") or "")
+    if start is None or _minute_of_day(start, last="23:59") is None:
+        return None
+    if end is None or _minute_of_day(end, last="24:00") is None:
+        return None
+    user, host = es_trim(user_timezone or ""), es_trim(host_timezone or "") or "UTC"
+    match wanted:
+        case "" | "user":
+            candidates = [user, host]
+        case "local":
+            candidates = [host]
+        case _:
+            candidates = [wanted, user, host]
+    known = next((name for name in candidates if _zone_of(name) is not None), None)
+    return None if known is None else ActiveHours(start, end, known)
+
+
+def _minute_of_day(text: object, *, last: str) -> int | None:
+    if not isinstance(text, str):
+        return None
+    if text == last == "24:00":
+        return _DAY_MINUTES
+    time = _TIME.fullmatch(text)
+    return int(time[1]) * 60 + int(time[2]) if time else None
+
+
+def _zone_of(name: object) -> tzinfo | None:
+    """The zone of an IANA name in any case, or of an offset as ECMA-402 writes it."""
+    if not isinstance(name, str) or _NOT_ZONES.fullmatch(name):
+        return None
+    if name.upper() == "UTC":
+        return UTC  # also on a machine that has no database
+    if offset := _OFFSET.fullmatch(name):
+        size = timedelta(hours=int(offset[2]), minutes=int(offset[3] or 0))
+        return timezone(size if offset[1] == "+" else -size)
+    try:
+        return ZoneInfo(name)
+    except (KeyError, ValueError, OSError):  # no such zone, not a path below the database, a directory
+        exact = _zone_names().get(name.lower())
+        return ZoneInfo(exact) if exact else None
+
+
+@cache
+def _zone_names() -> dict[str, str]:
+    """Every name of the database by its lower-cased form. Reads all of it: only for inexact names."""
+    return {name.lower(): name for name in available_timezones()}

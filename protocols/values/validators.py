@@ -1,0 +1,50 @@
+"""Validators for attrs fields, with errors that say what is accepted."""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+from attrs import Attribute
+
+from ..errors import InvalidInputError
+
+E = TypeVar("E", bound=enum.Enum)
+
+Check = Callable[[Any, "Attribute[Any]", Any], None]
+
+
+def at_least(least: int, *, optional: bool = False) -> Check:
+    """A whole number, ``least`` or more; ``None`` as well, where it is optional."""
+
+    def check(_instance: object, attribute: Attribute[Any], value: object) -> None:
+        if value is None and optional:
+            return
+        if not isinstance(value, int) or isinstance(value, bool) or value < least:
+            raise InvalidInputError(f"{attribute.alias} {value!r}: expected a whole number, {least} or more")
+
+    return check
+
+
+def is_a(kind: type) -> Check:
+    """Of that class, or ``None``."""
+
+    def check(_instance: object, attribute: Attribute[Any], value: object) -> None:
+        if value is not None and not isinstance(value, kind):
+            raise InvalidInputError(f"{attribute.alias} {value!r}: expected a {kind.__name__}")
+
+    return check
+
+
+def one_of(kind: type[E]) -> Callable[[E | str], E]:
+    """A converter: a member of that enum, from itself or its text."""
+
+    def convert(value: E | str) -> E:
+        try:
+            return kind(value)
+        except ValueError:
+            accepted = ", ".join(repr(member.value) for member in kind)
+            raise InvalidInputError(f"{value!r}: expected one of {accepted}") from None
+
+    return convert

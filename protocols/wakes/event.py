@@ -1,0 +1,198 @@
+"""A line of text for one session, where its answer goes, and how a turn is shown it.
+
+Text from outside is data. A prompt tells our own lines from others' by how they begin, so the defence has
+two parts (OpenClaw issues 21656, 30448, 62659, 94524):
+
+- :func:`render_events` takes for a line end whatever any reader might, and puts a prefix before *every*
+  line. So no text can begin a line of its own, whatever is in it. This part cannot be talked round.
+- :func:`sanitize` defuses what imitates a marker within the text (``System:`` first in a line, ``[System
+  Message]``, ``<|im_start|>``, ...), also in full-width or accented letters or with invisible ones strewn
+  in. It serves readers who join texts without the prefixes. It does not chase look-alike letters of other
+  alphabets.
+
+Text that imitates nothing comes out as it went in, but for control characters. The patterns are possessive,
+so that hostile text costs linear time.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterable
+from typing import Final, final
+
+from attrs import field, frozen
+
+from ..values.ecmascript import es_trim
+from ..values.value_class import value_class
+from .untrusted import LINE_END, sanitize
+
+
+def _optional_text(value: str | None) -> str | None:
+    return (es_trim(value) or None) if value else None
+
+
+_CHANNEL_ALIASES: Final = {
+    "gchat": "googlechat",
+    "google-chat": "googlechat",
+    "imsg": "imessage",
+    "internet-relay-chat": "irc",
+    "lark": "feishu",
+    "nc": "nextcloud-talk",
+    "nc-talk": "nextcloud-talk",
+    "teams": "msteams",
+    "twitch-chat": "twitch",
+    "zl": "zalo",
+    "zlu": "zalouser",
+}
+"""Other names of OpenClaw's bundled channels. Unknown channels keep their own name."""
+
+
+def _channel(value: str | None) -> str | None:
+    name = _optional_text(value)
+    return None if name is None else _CHANNEL_ALIASES.get(name.lower(), name.lower())
+
+
+_ACCOUNT_ID: Final = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}", re.ASCII | re.IGNORECASE)
+_UNUSABLE_ACCOUNT_IDS: Final = frozenset({"__proto__", "prototype", "constructor"})
+"""Our peers keep accounts in JavaScript objects and refuse these."""
+
+
+def _account_id(value: str | None) -> str | None:
+    name = _optional_text(value)
+    if name is None:
+        return None
+    account_id = name.lower()
+    if not _ACCOUNT_ID.fullmatch(name):
+        account_id = re.sub(r"[^a-z0-9_-]+", "-", account_id).strip("-")[:64]
+        if not _ACCOUNT_ID.fullmatch(account_id):
+            # The cut can leave one, and normalising twice must change nothing.
+            account_id = account_id.rstrip("-")
+    return None if account_id in _UNUSABLE_ACCOUNT_IDS else account_id or None
+
+
+def _thread_id(value: float | str | None) -> int | str | None:
+    if isinstance(value, str):
+        return _optional_text(value)
+    return math.trunc(value) if value is not None and math.isfinite(value) else None
+
+
+def _thread_text(value: int | str | None) -> str:
+    return "" if value is None else str(value)
+
+
+@final
+@frozen
+class DeliveryContext:
+    """Where an answer goes. Normalised as it is made, falsy when it names nothing.
+
+    Attributes:
+        channel: In lower case, without aliases (``telegram``).
+        to: The channel's own name of the peer, kept as it is but for white space around it.
+        account_id: Which of our accounts on that channel; lower case, ``a-z 0-9 _ -``, at most 64.
+        thread_id: Kept as a number or a text as it came; 5 and ``"5"`` are the same thread.
+    """
+
+    channel: str | None = field(default=None, converter=_channel)
+    to: str | None = field(default=None, converter=_optional_text)
+    account_id: str | None = field(default=None, converter=_account_id)
+    thread_id: int | str | None = field(default=None, converter=_thread_id, eq=_thread_text)
+
+    def __bool__(self) -> bool:
+        return not (self.channel is self.to is self.account_id is self.thread_id is None)
+
+
+def merge_delivery(first: DeliveryContext | None, fallback: DeliveryContext | None) -> DeliveryContext | None:
+    """Complete one route from another, without mixing two routes' targets, accounts and threads.
+
+    When both name a channel, or both an account, and not the same one, nothing is taken over. ``None`` when
+    neither names anything.
+    """
+    if not first or not fallback:
+        return first or fallback or None
+    if _differ(first.channel, fallback.channel) or _differ(first.account_id, fallback.account_id):
+        return first
+    return DeliveryContext(
+        channel=first.channel or fallback.channel,
+        to=first.to or fallback.to,
+        account_id=first.account_id or fallback.account_id,
+        thread_id=fallback.thread_id if first.thread_id is None else first.thread_id,
+    )
+
+
+def _differ(left: str | None, right: str | None) -> bool:
+    return left is not None and right is not None and left != right
+
+
+@final
+@value_class
+class Event:
+    """A line of text for one session's queue, made by that queue, which trims and normalises.
+
+    Attributes:
+        id: The owner's running number; events of a session are shown in this order.
+        session_key: The queue it belongs to.
+        context_key: What it is about (``exec:1``), trimmed and in lower case; repeats are sought within it.
+        source: Who says it (``exec-event``).
+        trusted: Whether the text may stand as our own. What comes from outside may not.
+        accepted_at_ms: On the host's timeline.
+        delivery: Where an answer to it should go.
+        redelivered: An earlier turn may have been shown it already, and did not come to its end.
+        failed_turns: How many turns that were shown it have failed.
+    """
+
+    id: int
+    session_key: str
+    text: str
+    context_key: str | None
+    source: str
+    trusted: bool
+    accepted_at_ms: int
+    delivery: DeliveryContext | None
+    redelivered: bool = False
+    failed_turns: int = 0
+
+    @property
+    def safe_text(self) -> str:
+        """The text as it may stand in a prompt: sanitized, unless it is our own."""
+        return self.text if self.trusted else sanitize(self.text)
+
+
+def resolve_delivery(events: Iterable[Event]) -> DeliveryContext | None:
+    """Where the answer to these events goes: the last one's route, completed from those before it."""
+    resolved: DeliveryContext | None = None
+    for event in events:
+        resolved = merge_delivery(event.delivery, resolved)
+    return resolved
+
+
+def render_events(events: Iterable[Event], *, dropped_count: int = 0, waiting_count: int = 0) -> str:
+    """The block of lines that tells a turn its events. Every line has its prefix, so no text can imitate one.
+
+    Args:
+        events: In the order they are to be shown.
+        dropped_count: Earlier events that this session lost to its bound and nobody was shown.
+        waiting_count: Further events, left for the next turn.
+    """
+    lines: list[str] = []
+    if dropped_count:
+        lines.append(f"{_OURS}{_counted(dropped_count, 'earlier event')} dropped: the queue was full")
+    for event in events:
+        prefix = _OURS if event.trusted else _THEIRS
+        mark = "[shown before] " if event.redelivered else ""
+        first, *more = LINE_END.split(event.safe_text)
+        lines.append(prefix + mark + first)
+        lines.extend(prefix + line for line in more)
+    if waiting_count:
+        lines.append(f"{_OURS}{_counted(waiting_count, 'more event')} left for the next turn")
+    return "\n".join(lines)
+
+
+_OURS: Final = "System: "
+
+
+_THEIRS: Final = "System (untrusted): "
+
+
+def _counted(count: int, noun: str) -> str:
+    return f"1 {noun} was" if count == 1 else f"{count} {noun}s were"

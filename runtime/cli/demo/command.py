@@ -1,0 +1,101 @@
+"""``wakeward demo``: a real host and real children, to watch."""
+
+from __future__ import annotations
+
+import json
+import sys
+from typing import Final
+
+import click
+import trio
+from rich.console import Console
+from rich.live import Live
+
+from ....protocols.wakes.decision import Decision
+from ...clock import Clock
+from ...host.host import Host
+from ...host.open import open_host
+from ..feed import Feed
+from .report import DemoReport
+from .show import DemoShow
+from .story import Story, Witness, demo_config
+
+_REFRESH_INTERVAL: Final = 0.1
+_TIME_MAX: Final = 60
+"""Seconds. Something is broken if it takes longer."""
+
+
+@click.command()
+@click.option("--json", "as_json", is_flag=True, help="Print one object with the numbers, and nothing else.")
+def demo(*, as_json: bool) -> int:
+    """Watch three agents being woken: by their children, a cron run, people and alerts.
+
+    Takes about 15 seconds. The exit status is 1 when the numbers at its end do not add up.
+    """
+    try:
+        report = trio.run(play_demo, None if as_json else Console(highlight=False))
+    except trio.TooSlowError:
+        raise click.ClickException(f"the demo did not come to its end within {_TIME_MAX} s") from None
+    broken = report.broken()
+    if as_json:
+        print(json.dumps(report.as_json()))
+        for sentence in broken:
+            print(f"wakeward demo: {sentence}", file=sys.stderr)
+    return 1 if broken else 0
+
+
+async def play_demo(console: Console | None, pace: float = 1.0) -> DemoReport:
+    """Play the demo.
+
+    Args:
+        console: Where it is shown; ``None``: nowhere.
+        pace: What all times are multiplied by.
+
+    Raises:
+        trio.TooSlowError: It did not come to its end.
+
+    Cancellation: its children are ended.
+    """
+    with trio.fail_after(_TIME_MAX):
+        async with open_host(demo_config(pace), clock=Clock.start()) as host:
+            witness = Witness()
+            if console is not None:
+                return await _show(host, witness, console, pace)
+            await Story(host, witness, lambda _: None, pace).play()
+            return DemoReport(host.statistics(), witness)
+
+
+async def _show(host: Host, witness: Witness, console: Console, pace: float) -> DemoReport:
+    show = DemoShow(
+        console,
+        host.system.clock.now_ms,
+        running=lambda name: sum(job.exit is None for job in host.jobs(name)),
+        waiting=lambda name: host.statistics().agents[name].events_retained if name in host.agents else 0,
+        events_of=witness.events_of.get,
+    )
+    show.opening()
+    feed = Feed[Decision | str]()
+    with host.ledger.watch(feed.put), show.live() as live:
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(_refresh, live)
+            nursery.start_soon(_print, feed, show, nursery.cancel_scope)
+            await Story(host, witness, feed.put, pace).play()
+            feed.end()
+    report = DemoReport(host.statistics(), witness)
+    show.closing(report)
+    return report
+
+
+async def _print(feed: Feed[Decision | str], show: DemoShow, finished: trio.CancelScope) -> None:
+    async for item in feed.items:
+        if isinstance(item, str):
+            show.caption(item)
+        else:
+            show.decision(item)
+    finished.cancel(reason="the demo is over")
+
+
+async def _refresh(live: Live) -> None:
+    while live.console.is_terminal:
+        live.refresh()
+        await trio.sleep(_REFRESH_INTERVAL)

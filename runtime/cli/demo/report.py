@@ -1,0 +1,66 @@
+"""What the demo comes to: the numbers, whether they add up, and the one JSON object."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, final
+
+from attrs import frozen
+
+from ...host.statistics import HostStatistics
+from .story import Witness
+
+
+@final
+@frozen
+class DemoReport:
+    """The end of a demo: the host's books, and beside them what the handlers saw."""
+
+    statistics: HostStatistics
+    witness: Witness
+
+    def broken(self) -> list[str]:
+        """Every promise that was not kept, a sentence each."""
+        execs, total = self.statistics.execs, self.statistics.total
+        witness = self.witness
+        accepted = total("events_accepted")
+        settled = total("events_presented") + total("events_retained") + total("events_dead")
+        exits = [key for key in witness.owners if key.startswith("exec:")]
+        untold = sum(1 for key in exits if witness.shown[key] != 1)
+        promises = {
+            f"{witness.cross_agent_turns} turns of an agent that did not own the wake": witness.cross_agent_turns == 0,
+            f"{accepted} events accepted, but {settled} accounted for": accepted == settled,
+            f"{execs.started} children started, but {execs.exited} exited": execs.started == execs.exited,
+            f"{untold} exits not shown to their owner exactly once": untold == 0,
+            f"{sum(witness.shown.values())} events seen in handlers, but {total('events_presented')} presented": (
+                sum(witness.shown.values()) == total("events_presented")
+            ),
+            f"{sum(witness.turns.values())} turns entered, but {total('turns')} counted": (
+                sum(witness.turns.values()) == total("turns")
+            ),
+        }
+        return [sentence for sentence, kept in promises.items() if not kept]
+
+    def as_json(self) -> Mapping[str, Any]:
+        """The object that ``--json`` prints."""
+        statistics, total = self.statistics, self.statistics.total
+        return {
+            "agents": {
+                agent_id: {
+                    "wakes": agent.wakes,
+                    "coalesced": agent.coalesced,
+                    "deferred": dict(agent.deferred),
+                    "turns": agent.turns,
+                    "events_presented": agent.events_presented,
+                }
+                for agent_id, agent in statistics.agents.items()
+            },
+            "execs": {"started": statistics.execs.started, "exited": statistics.execs.exited},
+            "events": {
+                "accepted": total("events_accepted"),
+                "presented": total("events_presented"),
+                "retained": total("events_retained"),
+                "dead": total("events_dead"),
+            },
+            "cross_agent_turns": self.witness.cross_agent_turns,
+        }

@@ -1,0 +1,162 @@
+"""Agents that are programs: one run of the program is one turn.
+
+The program gets the turn as one JSON object on standard input, answers on standard output, and says with its exit
+status how it went, in the manner of ``sysexits.h``: 0 the turn ran (what was printed is the reply), 75
+(``EX_TEMPFAIL``) not now, ask again, anything else the turn failed, and the end of standard error says why.
+
+A program that says nothing for long is reported to its session as a stalled turn (source ``cli-watchdog``). A turn
+that such a report has caused makes none of its own: a program that is slow and quiet by nature would otherwise wake
+itself for ever.
+"""
+
+from __future__ import annotations
+
+import json
+from datetime import timedelta
+from typing import Any, Final, final
+
+import trio
+from attrs import field, frozen, validators
+
+from ...actors.jobs.registry import TooManyJobsError
+from ...protocols.errors import HostClosedError
+from ...protocols.jobs.exit import Exit, ExitReason
+from ...protocols.jobs.notice import exit_label
+from ...protocols.wakes.event import DeliveryContext, Event, render_events
+from ...protocols.wakes.turn import Failed, Outcome, Ran, Skipped
+from ...protocols.wakes.wake import Source
+from ..host.turn import Turn
+from ..jobs.handle import JobHandle
+from ..jobs.options import ExecOptions
+
+TRY_LATER: Final = 75
+"""The exit status that asks for another try soon: ``EX_TEMPFAIL``."""
+
+ERROR_SHOWN_MAX: Final = 500
+"""Characters of standard error's end that a failure's reason shows."""
+
+_GRACE: Final = 2
+"""Seconds from SIGTERM to SIGKILL when a turn is cancelled; less than a turn is given to end."""
+
+_BUSY: Final = Skipped("requests-in-flight")
+
+
+@final
+@frozen
+class CommandAgent:
+    """The handler of an agent that is a program.
+
+    Attributes:
+        command: The program and its arguments.
+        folder: Where it runs; ``None`` is the host's own.
+        silence_notice_ms: Report the turn as stalled after so long without output, once; ``None`` never does.
+    """
+
+    command: tuple[str, ...]
+    folder: str | None = None
+    silence_notice_ms: int | None = field(default=300_000, validator=validators.optional(validators.gt(0)))
+
+    async def __call__(self, turn: Turn) -> Outcome:
+        """Run the program for one turn.
+
+        Cancellation: the program is ended with its whole tree, and has ended when this returns.
+        """
+        try:
+            job = await self._start(turn)
+        except TooManyJobsError:
+            return _BUSY
+        except HostClosedError:
+            return Skipped("interrupted")
+        try:
+            return _outcome(job, await job.wait_exit())
+        finally:
+            if job.exit is None:
+                job.kill()
+                with trio.move_on_after(_GRACE * 2, shield=True):  # the end takes one grace at most
+                    await job.wait_exit()
+            job.remove()
+
+    async def _start(self, turn: Turn) -> JobHandle:
+        options = ExecOptions(
+            background=True,
+            notify_on_exit=False,
+            silence_notice=self._silence_notice(turn),
+            silence_source=Source.CLI_WATCHDOG,
+            timeout=timedelta(milliseconds=turn.timeout_ms),
+            cwd=self.folder,
+            stdin=turn_json(turn).encode() + b"\n",
+            separate_stderr=True,
+            grace=_GRACE,
+        )
+        with trio.CancelScope(shield=True):  # starting is instant, and a child that nobody holds would run on
+            return await turn.exec(self.command, **options)
+        raise AssertionError("nobody cancels this scope")
+
+    def _silence_notice(self, turn: Turn) -> timedelta | None:
+        if self.silence_notice_ms is None or turn.source is Source.CLI_WATCHDOG:
+            return None
+        return timedelta(milliseconds=self.silence_notice_ms)
+
+
+def _outcome(job: JobHandle, ended: Exit) -> Outcome:
+    if ended.reason is ExitReason.EXIT and ended.exit_code == 0:
+        return Ran(reply=job.text().strip() or None)
+    if ended.reason is ExitReason.EXIT and ended.exit_code == TRY_LATER:
+        return _BUSY
+    if ended.reason is ExitReason.HOST_STOPPED:
+        return Skipped("interrupted")
+    return Failed(f"{job.spec.title}: {_how(ended)}{_because(ended.detail or job.error_text().strip())}")
+
+
+def _how(ended: Exit) -> str:
+    return "not started" if ended.reason is ExitReason.SPAWN_ERROR else exit_label(ended.exit_code, ended.exit_signal)
+
+
+def _because(why: str) -> str:
+    if len(why) > ERROR_SHOWN_MAX:
+        why = f"…{why[-ERROR_SHOWN_MAX:]}"
+    return f": {why}" if why else ""
+
+
+def turn_json(turn: Turn) -> str:
+    """The turn as one JSON object on one line. What its keys mean is said in ``docs/configuration.md``."""
+    shown: dict[str, Any] = {
+        "agent_id": turn.agent_id,
+        "session_key": turn.session_key,
+        "turn_id": turn.turn_id,
+        "source": turn.source.value,
+        "intent": turn.intent.value,
+        "reason": turn.reason,
+        "reasons": list(turn.reasons),
+        "events": [_event(event) for event in turn.events],
+        "events_dropped": turn.events_dropped,
+        "prompt": render_events(turn.events, dropped_count=turn.events_dropped),
+        "tasks": [{"job_id": task.job_id, "name": task.name, "prompt": task.prompt} for task in turn.tasks],
+        "attempt": turn.attempt,
+        "started_at_ms": turn.started_at_ms,
+        "delivery": _delivery(turn.delivery),
+    }
+    return json.dumps(shown, ensure_ascii=False)
+
+
+def _event(event: Event) -> dict[str, Any]:
+    return {
+        "id": event.id,
+        "text": event.text,
+        "context_key": event.context_key,
+        "source": event.source,
+        "trusted": event.trusted,
+        "accepted_at_ms": event.accepted_at_ms,
+        "redelivered": event.redelivered,
+    }
+
+
+def _delivery(delivery: DeliveryContext | None) -> dict[str, Any] | None:
+    if not delivery:
+        return None
+    return {
+        "channel": delivery.channel,
+        "to": delivery.to,
+        "account_id": delivery.account_id,
+        "thread_id": delivery.thread_id,
+    }

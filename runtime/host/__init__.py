@@ -1,0 +1,1 @@
+"""The host: agents, router, turns and jobs under one roof."""

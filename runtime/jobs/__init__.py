@@ -1,0 +1,1 @@
+"""Jobs as the host and its turns see them."""

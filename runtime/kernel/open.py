@@ -1,0 +1,135 @@
+"""Opening and closing an actor system."""
+
+from __future__ import annotations
+
+import contextvars
+from contextlib import AbstractAsyncContextManager
+from types import TracebackType
+from typing import Final, cast, final
+
+import trio
+
+from ..clock import Clock
+from .dispatch import run_dispatcher
+from .drain import CancelHook, Drain
+from .events import Observer
+from .kernel import Kernel, seeded_roll
+from .stall import StallGuard
+from .system import ActorSystem
+
+ASK_DEADLINE_MS: Final = 30_000
+
+
+DRAIN_GRACE_MS: Final = 10_000
+
+
+_REAL_CLOCK: Final = "SystemClock"
+"""The class of Trio's own clock, which it does not export. Importing ``trio.testing`` to ask for the other would import
+pytest, where that is installed.
+"""
+
+
+def open_system(
+    *,
+    name: str = "wakeward",
+    clock: Clock | None = None,
+    observer: Observer | None = None,
+    seed: int | None = None,
+    ask_deadline_ms: int = ASK_DEADLINE_MS,
+    drain_grace_ms: int = DRAIN_GRACE_MS,
+    on_cancel: CancelHook | None = None,
+) -> AbstractAsyncContextManager[ActorSystem]:
+    """Open an actor system; leaving the block drains it.
+
+    Left normally, it drains with ``drain_grace_ms``; left by an exception or a cancel, without a grace: turns are
+    cancelled, what was accepted is handled or reported. An exception of the block's body leaves it unwrapped.
+
+    Args:
+        name: For logs and task names.
+        clock: The timeline; by default one that reads 0 now.
+        observer: Called at the edges of actors' lives.
+        seed: For the jitter of restarts, to repeat a run.
+        ask_deadline_ms: When a request without a nearer cancel scope fails.
+        drain_grace_ms: How long accepted work may take when the block is left normally.
+        on_cancel: Awaited in the last phase of a drain, to end what else the host owns; what that signals to actors is
+            still handled.
+
+    Raises:
+        BaseExceptionGroup: An actor escalated; its exceptions.
+    """
+    return _Opening(name, clock, observer, seed, ask_deadline_ms, drain_grace_ms, on_cancel)
+
+
+@final
+class _Opening(AbstractAsyncContextManager[ActorSystem]):
+    """The nursery around the body. By hand, because a nursery would wrap the body's exception into a group."""
+
+    def __init__(
+        self,
+        name: str,
+        clock: Clock | None,
+        observer: Observer | None,
+        seed: int | None,
+        ask_deadline_ms: int,
+        drain_grace_ms: int,
+        on_cancel: CancelHook | None,
+    ) -> None:
+        self._name = name
+        self._clock = clock
+        self._observer = observer
+        self._roll = seeded_roll(seed)
+        self._ask_deadline_ms = ask_deadline_ms
+        self._drain_grace_ms = drain_grace_ms
+        self._on_cancel = on_cancel
+        self._nursery_manager = trio.open_nursery()
+
+    async def __aenter__(self) -> ActorSystem:
+        nursery = await self._nursery_manager.__aenter__()
+        realtime = type(trio.lowlevel.current_clock()).__name__ == _REAL_CLOCK
+        self._kernel = kernel = Kernel(
+            self._name,
+            self._clock or Clock.start(),
+            nursery,
+            realtime,
+            self._observer,
+            self._ask_deadline_ms,
+            self._roll,
+        )
+        self._drain = Drain(kernel, self._on_cancel)
+        self._guard = StallGuard(kernel) if realtime else None
+        contextvars.Context().run(_start_dispatcher, kernel)
+        if self._guard is not None:
+            self._guard.start()
+        return ActorSystem(kernel, self._drain, self._drain_grace_ms)
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> bool | None:
+        with trio.CancelScope(shield=True):
+            await self._drain.run(self._drain_grace_ms if error is None else 0)
+        if self._guard is not None:
+            self._guard.stop()
+        if error is None or _only_cancelled(error):
+            suppressed = await self._nursery_manager.__aexit__(kind, error, trace)  # noqa: ASYNC102  ends what it has
+            if self._kernel.failure is not None:
+                raise self._kernel.failure
+            return suppressed
+        try:
+            await self._nursery_manager.__aexit__(None, None, None)  # noqa: ASYNC102  ends what it has
+        except BaseException as late:  # noqa: ASYNC103  the body's error goes before a cancel of the turns
+            if not _only_cancelled(late):
+                raise
+        if self._kernel.failure is not None:
+            raise BaseExceptionGroup(f"{self._name}: an actor and the body failed", [self._kernel.failure, error])
+        return False
+
+
+def _start_dispatcher(kernel: Kernel) -> None:
+    kernel.nursery.start_soon(run_dispatcher, kernel, name=f"dispatcher of {kernel.name}")
+
+
+def _only_cancelled(error: BaseException) -> bool:
+    if isinstance(error, BaseExceptionGroup):
+        group = cast("BaseExceptionGroup[BaseException]", error)
+        return group.split(trio.Cancelled)[1] is None
+    return isinstance(error, trio.Cancelled)

@@ -1,0 +1,395 @@
+"""One session's queue: repeats, bounds, acknowledgement, and books that balance."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from attrs import define, evolve, field
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+from wakeward.protocols.errors import InvalidInputError
+from wakeward.protocols.wakes.event import DeliveryContext, Event
+from wakeward.protocols.wakes.event_queue import (
+    CAPACITY_DEFAULT,
+    Accepted,
+    Duplicate,
+    EmptyText,
+    Enqueued,
+    EventQueue,
+    Full,
+    Overflow,
+    Repeat,
+    normalize_context_key,
+)
+
+KEY = "agent:ops:main"
+
+
+@define(eq=False)
+class Owner:
+    """Numbers the events of one queue, as its agent does."""
+
+    queue: EventQueue = field(factory=lambda: EventQueue(KEY))
+    last_id: int = 0
+
+    def say(self, text: str, context_key: str | None = None, **more: Any) -> Enqueued:
+        answer = self.queue.enqueue(
+            text,
+            event_id=self.last_id + 1,
+            accepted_at_ms=self.last_id * 10,
+            source="hook",
+            context_key=context_key,
+            **more,
+        )
+        self.last_id += isinstance(answer, Accepted)
+        return answer
+
+    def take(self, text: str, context_key: str | None = None, **more: Any) -> Event:
+        answer = self.say(text, context_key, **more)
+        assert isinstance(answer, Accepted)
+        return answer.event
+
+
+def small(capacity: int, overflow: Overflow) -> Owner:
+    return Owner(EventQueue(KEY, capacity, overflow))
+
+
+def texts(queue: EventQueue) -> list[str]:
+    return [event.text for event in queue.peek()]
+
+
+def test_an_event_carries_what_it_was_given_normalised() -> None:
+    owner = Owner()
+    delivery = DeliveryContext("telegram", "1")
+    event = owner.take("\u00a0 done \n", " Exec:1 ", trusted=True, delivery=delivery)
+    assert event == Event(1, KEY, "done", "exec:1", "hook", True, 0, delivery)
+    assert owner.take("x", delivery=DeliveryContext()).delivery is None
+    assert owner.take("y").trusted is False
+
+
+def test_blank_text_is_no_event() -> None:
+    owner = Owner()
+    assert isinstance(owner.say(" \ufeff\n"), EmptyText)
+    assert isinstance(owner.say(" ", repeat=Repeat.REPLACE), EmptyText)
+    assert not owner.queue.has()
+
+
+def test_without_a_context_key_only_the_last_event_is_repeated() -> None:
+    owner = Owner()
+    first = owner.take("a")
+    assert owner.say("a") == Duplicate(first)
+    owner.take("b")
+    owner.take("a")
+    owner.take("a", "k")
+    owner.take("a")
+    assert owner.queue.statistics().duplicate_count == 1
+
+
+def test_with_a_context_key_any_event_is_repeated_unless_delivered_elsewhere() -> None:
+    owner = Owner()
+    first = owner.take("a", "k")
+    owner.take("b", "k")
+    owner.take("a", "k", delivery=DeliveryContext("telegram"))
+    assert owner.say("a", "K") == Duplicate(first)
+    assert isinstance(owner.say("a", "k", delivery=DeliveryContext("Telegram ")), Duplicate)
+    owner.queue.consume([first])
+    assert owner.take("a", "k").id == 4
+
+
+def test_kept_repeats_are_acknowledged_one_by_one() -> None:
+    owner = Owner()
+    first, second = owner.take("a", "k"), owner.take("a", "k", repeat=Repeat.KEEP)
+    owner.queue.consume([first])
+    assert owner.say("a", "k") == Duplicate(second)
+
+
+def test_replacing_supersedes_all_of_the_context_and_delivery() -> None:
+    owner = Owner()
+    first, elsewhere = owner.take("1", "k"), owner.take("1", "k", delivery=DeliveryContext("slack"))
+    second, other = owner.take("2", "k"), owner.take("o")
+    answer = owner.say("2", "k", repeat=Repeat.REPLACE)
+    assert isinstance(answer, Accepted)
+    assert answer.replaced == (first, second)
+    assert owner.queue.peek() == (elsewhere, other, answer.event)
+    assert owner.say("2", "k", repeat=Repeat.REPLACE) == Duplicate(answer.event)
+    assert owner.queue.statistics().replaced_count == 2
+
+
+def test_replacing_needs_a_context_key() -> None:
+    owner = Owner()
+    with pytest.raises(InvalidInputError, match=r"'agent:ops:main'.*no context key"):
+        owner.say("a", "  ", repeat=Repeat.REPLACE)
+    assert owner.queue.statistics().accepted_count == 0
+
+
+def test_at_the_bound_the_new_event_is_refused_and_nothing_accepted_is_lost() -> None:
+    owner = small(2, Overflow.REJECT)
+    owner.take("a", "k")
+    owner.take("b")
+    assert owner.say("c") == Full(2)
+    assert isinstance(owner.say("b"), Duplicate)
+    assert owner.say("c", "other", repeat=Repeat.REPLACE) == Full(2)
+    assert isinstance(owner.say("c", "k", repeat=Repeat.REPLACE), Accepted)
+    assert texts(owner.queue) == ["b", "c"]
+    assert owner.queue.statistics().refused_count == 2
+
+
+def test_by_default_a_thousand_events_wait_and_the_next_is_refused() -> None:
+    owner = Owner()
+    for number in range(CAPACITY_DEFAULT):
+        owner.take(str(number))
+    assert owner.say("one too many") == Full(1000)
+
+
+def test_the_oldest_is_dropped_visibly() -> None:
+    owner = small(2, Overflow.DROP_OLDEST)
+    first = owner.take("a")
+    owner.take("b")
+    assert owner.say("c") == Accepted(owner.queue.peek()[-1], dropped=first)
+    assert (texts(owner.queue), owner.queue.unseen_drop_count) == (["b", "c"], 1)
+
+
+def test_a_turn_acknowledges_the_drops_it_was_told_of_and_no_others() -> None:
+    owner = small(1, Overflow.DROP_OLDEST)
+    owner.take("a")
+    owner.take("b")
+    shown, told = owner.queue.peek(), owner.queue.unseen_drop_count
+    owner.take("c")
+    assert owner.queue.consume(shown, seen_drop_count=told) == ()
+    assert owner.queue.unseen_drop_count == 1
+    statistics = owner.queue.statistics()
+    assert (statistics.dropped_count, statistics.consumed_count, statistics.queued_count) == (2, 0, 1)
+
+
+def test_no_turn_can_have_been_told_of_drops_that_were_not() -> None:
+    with pytest.raises(AssertionError):
+        Owner().queue.consume([], seen_drop_count=1)
+
+
+def test_exactly_what_was_shown_is_acknowledged() -> None:
+    owner = Owner()
+    for text in "abc":
+        owner.take(text)
+    shown = owner.queue.peek(2)
+    owner.queue.consume([shown[0]])
+    late = owner.take("a")
+    assert [event.text for event in owner.queue.consume(shown)] == ["b"]
+    assert owner.queue.consume(shown) == ()
+    assert owner.queue.peek()[-1] is late
+    assert texts(owner.queue) == ["c", "a"]
+
+
+def test_numbers_acknowledge_as_well_in_the_order_asked_for() -> None:
+    owner = Owner()
+    first, second = owner.take("a"), owner.take("b")
+    assert owner.queue.consume([second.id, 99, first.id]) == (second, first)
+
+
+def test_draining_takes_everything() -> None:
+    owner = Owner()
+    events = (owner.take("a", "k"), owner.take("b"))
+    assert (owner.queue.drain(), owner.queue.drain()) == (events, ())
+    assert not owner.queue.has()
+    assert owner.queue.context_changed(None) is False
+
+
+def test_the_context_changes_with_what_is_spoken_of() -> None:
+    owner = Owner()
+    assert owner.queue.context_changed("k")
+    first = owner.take("a", "K")
+    owner.take("b")
+    assert not owner.queue.context_changed(" k")
+    second = owner.take("c", "l")
+    owner.queue.consume([second])
+    assert owner.queue.last_context_key == "k"
+    owner.queue.consume([first])
+    assert owner.queue.last_context_key is None
+
+
+def test_the_context_outlives_a_drop() -> None:
+    owner = small(1, Overflow.DROP_OLDEST)
+    owner.take("a", "k")
+    owner.take("b")
+    owner.queue.consume([])
+    assert owner.queue.last_context_key == "k"
+    owner.queue.consume([99])
+    assert owner.queue.last_context_key is None
+
+
+def test_an_event_of_too_many_failed_turns_is_parked() -> None:
+    owner = Owner()
+    often = owner.take("poison", "k")
+    assert owner.queue.count_failed_turn([often, often, 99], failed_turns_max=2) == ()
+    rare = owner.take("fine")
+    shown = owner.queue.peek()
+    assert (shown[0].redelivered, shown[0].failed_turns, shown[0].id) == (True, 1, often.id)
+    parked = owner.queue.count_failed_turn(shown, failed_turns_max=2)
+    assert parked == (evolve(often, redelivered=True, failed_turns=2),)
+    assert owner.queue.peek() == (evolve(rare, redelivered=True, failed_turns=1),)
+    assert owner.queue.statistics().parked_count == 1
+    assert owner.take("poison", "k")
+
+
+def test_a_queue_is_restored_as_it_was() -> None:
+    owner = Owner()
+    for text in "abc":
+        owner.take(text, text)
+    queue = EventQueue(KEY, capacity=2)
+    queue.restore(owner.queue.peek())
+    assert (queue.peek(), queue.last_context_key) == (owner.queue.peek(), "c")
+    again = Owner(queue, last_id=3)
+    assert isinstance(again.say("b", "b"), Duplicate)
+    assert again.say("d") == Full(2)
+
+
+def test_what_is_not_of_this_queue_cannot_be_restored() -> None:
+    owner = Owner()
+    first, second = owner.take("a"), owner.take("b")
+    with pytest.raises(InvalidInputError, match=r"event 1 .*above 2"):
+        EventQueue(KEY).restore([second, first])
+    with pytest.raises(InvalidInputError, match=r"'agent:ops:main': expected .* 'agent:x:main'"):
+        EventQueue("agent:x:main").restore([first])
+
+
+def test_numbers_only_grow() -> None:
+    queue = EventQueue(KEY)
+    queue.enqueue("a", event_id=7, accepted_at_ms=0, source="hook")
+    queue.drain()
+    with pytest.raises(AssertionError):
+        queue.enqueue("b", event_id=7, accepted_at_ms=0, source="hook")
+
+
+@pytest.mark.parametrize("capacity", [0, -1])
+def test_a_queue_holds_at_least_one_event(capacity: int) -> None:
+    with pytest.raises(InvalidInputError, match=rf"'agent:ops:main': got capacity {capacity}"):
+        EventQueue(KEY, capacity)
+
+
+def test_an_event_is_found_by_exactly_what_it_says() -> None:
+    owner = Owner()
+    owner.take("other")
+    event = owner.take("a", "K", delivery=DeliveryContext("Telegram", "1"))
+    wanted: dict[str, Any] = {"accepted_at_ms": 10, "context_key": "k", "delivery": event.delivery}
+    assert owner.queue.find("a", **wanted) is event
+    changes: list[dict[str, Any]]
+    changes = [{"accepted_at_ms": 11}, {"context_key": "K"}, {"delivery": DeliveryContext()}]
+    for change in changes:
+        assert owner.queue.find("a", **(wanted | change)) is None
+    assert owner.queue.find("A", **wanted) is None
+
+
+def test_an_empty_queue_is_a_queue_and_holds_no_memory() -> None:
+    owner = Owner()
+    idle = [getattr(owner.queue, name) for name in ("_events", "_alike_counts")]
+    owner.take("a", "k")
+    owner.queue.drain()
+    after = [getattr(owner.queue, name) for name in ("_events", "_alike_counts")]
+    assert idle == after == [None, None]
+    assert owner.queue
+    assert len(owner.queue) == 0
+
+
+said = st.sampled_from(["a", "b", " a ", "A"])
+context_keys = st.sampled_from([None, None, "k", " K", "l"])
+deliveries = st.sampled_from([None, DeliveryContext(), DeliveryContext("x"), DeliveryContext("X ", thread_id=1)])
+
+
+class Books(RuleBasedStateMachine):
+    """The queue against a list and the rules as one would say them; all that is accepted is accounted for."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.overflow = Overflow.REJECT
+        self.owner = small(4, self.overflow)
+        self.model: list[Event] = []
+        self.left = {"consumed": 0, "dropped": 0, "replaced": 0, "parked": 0}
+        self.gone: set[int] = set()
+
+    @precondition(lambda self: self.owner.last_id == 0)
+    @rule()
+    def drop_the_oldest_from_now_on(self) -> None:
+        self.overflow = Overflow.DROP_OLDEST
+        self.owner = small(4, self.overflow)
+
+    def leave(self, how: str, events: list[Event]) -> None:
+        self.left[how] += len(events)
+        self.gone |= {event.id for event in events}
+        self.model = [event for event in self.model if event.id not in self.gone]
+
+    def first_said(self, text: str, key: str | None, delivery: DeliveryContext | None) -> Event | None:
+        where = self.model[-1:] if key is None else self.model
+        return next((e for e in where if (e.text, e.context_key, e.delivery) == (text, key, delivery)), None)
+
+    @rule(text=said, key=context_keys, delivery=deliveries, repeat=st.sampled_from(Repeat))
+    def enqueue(self, text: str, key: str | None, delivery: DeliveryContext | None, repeat: Repeat) -> None:
+        if repeat is Repeat.REPLACE and key is None:
+            return
+        normal = (text.strip(), normalize_context_key(key), delivery or None)
+        alike = [event for event in self.model if (event.context_key, event.delivery) == normal[1:]]
+        duplicate = {
+            Repeat.KEEP: None,
+            Repeat.SKIP: self.first_said(*normal),
+            Repeat.REPLACE: alike[0] if [event.text for event in alike] == [normal[0]] else None,
+        }[repeat]
+        replaced = alike if repeat is Repeat.REPLACE else []
+        answer = self.owner.say(text, key, delivery=delivery, repeat=repeat)
+        if duplicate is not None:
+            assert answer == Duplicate(duplicate)
+        elif len(self.model) - len(replaced) == 4 and self.overflow is Overflow.REJECT:
+            assert answer == Full(4)
+        else:
+            assert isinstance(answer, Accepted)
+            assert answer.replaced == tuple(replaced)
+            self.leave("replaced", replaced)
+            dropped = [answer.dropped] if answer.dropped else []
+            assert dropped == (self.model[:1] if len(self.model) == 4 else [])
+            self.leave("dropped", dropped)
+            self.model.append(answer.event)
+
+    @rule(data=st.data())
+    def consume(self, data: st.DataObject) -> None:
+        ids = data.draw(st.lists(st.integers(1, self.owner.last_id + 1), max_size=4))
+        removed = self.owner.queue.consume(ids)
+        assert {event.id for event in removed} == {e.id for e in self.model} & set(ids)
+        assert self.owner.queue.consume(ids) == ()
+        self.leave("consumed", list(removed))
+
+    @rule(limit=st.integers(0, 5))
+    def fail(self, limit: int) -> None:
+        parked = self.owner.queue.count_failed_turn(self.owner.queue.peek(limit), failed_turns_max=2)
+        shown = [evolve(e, redelivered=True, failed_turns=e.failed_turns + 1) for e in self.model[:limit]]
+        self.model[:limit] = shown
+        assert parked == tuple(event for event in shown if event.failed_turns == 2)
+        self.leave("parked", list(parked))
+
+    @invariant()
+    def order_is_kept_and_nothing_comes_back(self) -> None:
+        queued = self.owner.queue.peek()
+        assert list(queued) == self.model
+        assert [event.id for event in queued] == sorted(event.id for event in queued)
+        assert len(self.owner.queue) == len(queued) <= 4
+        assert self.owner.queue.has() == bool(queued)
+
+    @invariant()
+    def the_books_balance(self) -> None:
+        books = self.owner.queue.statistics()
+        left = {name: getattr(books, f"{name}_count") for name in self.left}
+        assert left == self.left
+        assert books.accepted_count == self.owner.last_id == books.queued_count + sum(left.values())
+        assert self.owner.queue.unseen_drop_count == books.dropped_count
+
+
+TestBooks = Books.TestCase
+TestBooks.settings = settings(max_examples=150, stateful_step_count=30, deadline=None)
+
+
+@given(st.integers(0, 30), st.integers(1, 7))
+def test_turns_of_bounded_size_see_every_event_once_in_order(count: int, limit: int) -> None:
+    owner = Owner()
+    accepted = [owner.take(str(number)) for number in range(count)]
+    seen: list[Event] = []
+    while owner.queue.has():
+        seen += owner.queue.consume(owner.queue.peek(limit))
+    assert seen == accepted

@@ -1,0 +1,279 @@
+"""Handles, on the virtual clock with scripted children."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import AsyncGenerator, Callable
+from contextlib import asynccontextmanager
+from typing import Any
+
+import pytest
+import trio
+import trio.testing
+from support.fake_process import FakeChild, FakeProcesses, call_at_in
+from support.recording import RecordingContext
+from wakeward.actors.jobs.ports import JobExited, JobStarted
+from wakeward.actors.jobs.record import Contract, Job, JobState
+from wakeward.actors.jobs.registry import JobLimits, JobRegistry, TooManyJobsError, UnknownJobError
+from wakeward.actors.jobs.supervisor import ExecSupervisor
+from wakeward.protocols.errors import HostClosedError, InvalidInputError
+from wakeward.protocols.jobs.exit import Exit, ExitReason
+from wakeward.protocols.jobs.input import INPUT_MAX_BYTES
+from wakeward.protocols.jobs.spec import ExecSpec
+from wakeward.protocols.receipt import ACCEPTED, Receipt, Refusal
+from wakeward.protocols.wakes.messages import Notice, NoticeSeen
+from wakeward.runtime.jobs.handle import JobHandle
+from wakeward.runtime.jobs.jobs import Jobs, child_environment
+
+OPS = Contract("agent:ops:main", "ops")
+SCRIPTS: dict[str, FakeChild] = {
+    "quick": FakeChild(writes=((0, b"hi\n"),), ends_after_ms=10),
+    "minute": FakeChild(writes=((1_000, b"one\n"), (2_000, b"two\n")), ends_after_ms=60_000, exit_code=3),
+    "for-ever": FakeChild(ends_after_ms=None),
+    "stubborn": FakeChild(ends_after_ms=None, ignores_sigterm=True),
+    "crash": FakeChild(ends_after_ms=5, exit_signal="SIGSEGV"),
+    "missing": FakeChild(spawn_error="no such file"),
+}
+
+
+class Stage:
+    def __init__(self, nursery: trio.Nursery, limits: JobLimits | None) -> None:
+        self.context = RecordingContext("exec")
+        self.registry = JobRegistry(random.Random(7).randrange, limits)
+        self.processes = FakeProcesses(self.script, self.deliver, self.now_ms, call_at_in(nursery, self.now_ms))
+        self.supervisor = ExecSupervisor(self.context, self.processes, self.registry)
+        self.jobs = Jobs(self.registry, self.tell, self.now_ms)
+        self.answer = ACCEPTED
+
+    def script(self, job: Job) -> FakeChild:
+        return SCRIPTS[str(job.spec.command)]
+
+    def now_ms(self) -> int:
+        return round(trio.current_time() * 1000)
+
+    def deliver(self, message: JobStarted | JobExited) -> None:
+        self.supervisor.receive(message)
+
+    def tell(self, to: str, message: object) -> Receipt:
+        assert to == "exec"
+        if self.answer:
+            self.supervisor.receive(message)
+        return self.answer
+
+    def start(self, command: str, contract: Contract = OPS) -> JobHandle:
+        return self.jobs.start(ExecSpec(command), contract)
+
+    @property
+    def told(self) -> list[Any]:
+        return [message for _, message in self.context.told]
+
+
+@asynccontextmanager
+async def open_stage(limits: JobLimits | None = None) -> AsyncGenerator[Stage]:
+    async with trio.open_nursery() as nursery:
+        yield Stage(nursery, limits)
+        nursery.cancel_scope.cancel()
+
+
+async def test_a_caller_gets_the_exit_of_a_quick_child_and_nobody_is_told(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    async with open_stage() as stage:
+        handle = await stage.jobs.run(ExecSpec("quick"), OPS)
+        assert trio.current_time() == pytest.approx(0.01)
+        assert handle.exit is not None
+        assert handle.exit.exit_code == 0
+        assert not handle.is_backgrounded
+        assert stage.told == []
+
+
+async def test_a_long_child_goes_to_the_background_and_is_announced(autojump_clock: trio.testing.MockClock) -> None:
+    async with open_stage() as stage:
+        handle = await stage.jobs.run(ExecSpec("minute"), OPS, yield_after_ms=10_000)
+        assert trio.current_time() == 10
+        assert (handle.exit, handle.is_backgrounded) == (None, True)
+        await trio.sleep(51)
+        (notice,) = stage.told
+        assert isinstance(notice, Notice)
+        assert notice.text.endswith("code 3) :: one two")
+
+
+async def test_background_at_once_and_never(autojump_clock: trio.testing.MockClock) -> None:
+    async with open_stage() as stage:
+        handle = await stage.jobs.run(ExecSpec("minute"), OPS, yield_after_ms=0)
+        assert trio.current_time() == 0
+        assert handle.is_backgrounded
+        handle = await stage.jobs.run(ExecSpec("minute"), OPS, yield_after_ms=None)
+        assert trio.current_time() == 60
+        assert handle.exit is not None
+
+
+async def test_a_cancelled_foreground_caller_ends_its_child_silently(autojump_clock: trio.testing.MockClock) -> None:
+    async with open_stage() as stage:
+        with trio.move_on_after(3) as scope:
+            await stage.jobs.run(ExecSpec("minute"), OPS)
+        assert scope.cancelled_caught
+        assert stage.processes.live_count == 0
+        assert stage.told == []
+
+
+async def test_polls_show_what_is_new_and_wait_for_it(autojump_clock: trio.testing.MockClock) -> None:
+    async with open_stage() as stage:
+        handle = stage.start("minute")
+        assert (await handle.poll()).output.text == ""
+        assert (await handle.poll(30)).output.text == "one\n"
+        assert trio.current_time() == 1
+        assert (await handle.poll(30)).output.text == "two\n"
+        shown = await handle.poll(5)
+        assert (trio.current_time(), shown.output.text, shown.exit) == (7, "", None)
+        assert (shown.silent_ms, shown.takes_input) == (5_000, False)
+        shown = await handle.poll(100)
+        assert trio.current_time() == 60
+        assert shown.exit is not None
+        assert (shown.exit.exit_code, shown.silent_ms) == (3, 0)
+
+
+async def test_a_poll_that_sees_the_exit_is_not_told_again(autojump_clock: trio.testing.MockClock) -> None:
+    async with open_stage() as stage:
+        handle = stage.start("quick")
+        await handle.poll(1)  # the output
+        await handle.poll(1)  # the exit
+        await trio.sleep(100)
+        assert stage.told == []
+
+
+async def test_a_poll_after_the_notice_takes_it_back(autojump_clock: trio.testing.MockClock) -> None:
+    async with open_stage() as stage:
+        handle = stage.start("quick")
+        await trio.sleep(1)
+        await handle.poll()
+        await handle.poll()
+        notice, seen = stage.told
+        assert isinstance(seen, NoticeSeen)
+        assert seen.context_key == notice.context_key
+
+
+async def test_looking_is_not_seeing(autojump_clock: trio.testing.MockClock) -> None:
+    async with open_stage() as stage:
+        handle = stage.start("quick")
+        await trio.sleep(1)
+        assert handle.exit is not None
+        assert handle.text() == "hi\n"
+        assert len(stage.told) == 1
+
+
+async def poll_long(handle: JobHandle) -> object:
+    return await handle.poll(100)
+
+
+@pytest.mark.parametrize("wait", [poll_long, JobHandle.wait_exit])
+async def test_a_cancelled_waiter_leaves_the_exit_to_be_announced(
+    wait: Callable[[JobHandle], Any], autojump_clock: trio.testing.MockClock
+) -> None:
+    """Also when it is cancelled in the very step in which the exit comes."""
+    async with open_stage() as stage:
+        handle = stage.start("for-ever")
+        with trio.CancelScope() as scope:
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(wait, handle)
+                await trio.testing.wait_all_tasks_blocked()
+                scope.cancel()
+                stage.deliver(JobExited(handle.id, Exit(ExitReason.EXIT, 1)))
+        assert len(stage.told) == 1
+
+
+async def test_a_waiter_that_is_served_and_one_that_is_cancelled(autojump_clock: trio.testing.MockClock) -> None:
+    async with open_stage() as stage:
+        handle = stage.start("minute")
+        other = stage.jobs.get("ops", handle.id)
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(handle.wait_exit)
+            with trio.move_on_after(10):
+                await other.wait_exit()
+        assert stage.told == []
+
+
+async def test_handles_are_scoped_to_the_owner(autojump_clock: trio.testing.MockClock) -> None:
+    async with open_stage() as stage:
+        handle = stage.start("minute")
+        theirs = stage.start("minute", Contract("agent:other:main", "other"))
+        assert [one.id for one in stage.jobs.list("ops")] == [handle.id]
+        with pytest.raises(UnknownJobError):
+            stage.jobs.get("ops", theirs.id)
+
+
+async def test_killing_and_the_grace(autojump_clock: trio.testing.MockClock) -> None:
+    async with open_stage() as stage:
+        handle = stage.start("stubborn")
+        handle.kill()
+        assert handle.state is JobState.STOPPING
+        ended = await handle.wait_exit()
+        assert (trio.current_time(), ended.exit_signal, ended.reason) == (5, "SIGKILL", ExitReason.MANUAL_CANCEL)
+
+
+async def test_removing(autojump_clock: trio.testing.MockClock) -> None:
+    async with open_stage() as stage:
+        done, running = stage.start("quick"), stage.start("for-ever")
+        await trio.sleep(1)
+        done.remove()
+        running.remove()
+        done.remove()
+        assert stage.jobs.list("ops") == []
+        assert stage.processes.live_count == 0
+
+
+async def test_pages_of_the_log(autojump_clock: trio.testing.MockClock) -> None:
+    async with open_stage() as stage:
+        handle = stage.start("minute")
+        await trio.sleep(3)
+        assert handle.log(limit=1).text == "two"
+        assert handle.log(offset=0, limit=1).text == "one"
+
+
+async def test_input_is_refused_when_it_cannot_be_taken(autojump_clock: trio.testing.MockClock) -> None:
+    async with open_stage() as stage:
+        closed = stage.start("for-ever")
+        assert closed.write("x").refusal is Refusal.STOPPED
+        handle = stage.jobs.start(ExecSpec("for-ever", stdin_open=True), OPS)
+        assert handle.write(b"x" * INPUT_MAX_BYTES)
+        assert handle.write("x").refusal is Refusal.FULL
+        with pytest.raises(InvalidInputError):
+            handle.send_keys("no-such-key")
+
+
+@pytest.mark.parametrize(("command", "text"), [("crash", "signal SIGSEGV)"), ("missing", ":: no such file")])
+async def test_bad_ends_are_announced(command: str, text: str, autojump_clock: trio.testing.MockClock) -> None:
+    async with open_stage() as stage:
+        stage.start(command)
+        await trio.sleep(1)
+        (notice,) = stage.told
+        assert notice.text.endswith(text)
+
+
+async def test_a_start_that_is_refused_leaves_nothing(autojump_clock: trio.testing.MockClock) -> None:
+    async with open_stage(JobLimits(live_count_max=1)) as stage:
+        stage.answer = Receipt(Refusal.DRAINING, "the host is draining")
+        with pytest.raises(HostClosedError, match=r"'quick'.*draining"):
+            stage.start("quick")
+        stage.answer = ACCEPTED
+        stage.start("for-ever")
+        with pytest.raises(TooManyJobsError):
+            stage.start("quick")
+
+
+async def test_stopping_all_ends_all_but_the_detached(autojump_clock: trio.testing.MockClock) -> None:
+    async with open_stage() as stage:
+        ended = [stage.start("for-ever"), stage.start("stubborn")]
+        detached = stage.jobs.start(ExecSpec("for-ever", detach=True), OPS)
+        stage.processes.stop_all(500)
+        await trio.sleep(1)
+        assert [one.exit and one.exit.reason for one in ended] == [ExitReason.HOST_STOPPED] * 2
+        assert detached.exit is not None
+        assert detached.exit.reason is ExitReason.LEFT_RUNNING
+        assert stage.told == []
+
+
+def test_an_environment_with_a_refused_variable_is_an_error_that_names_it() -> None:
+    with pytest.raises(InvalidInputError, match="LD_PRELOAD"):
+        child_environment({"LD_PRELOAD": "x.so"})
+    assert child_environment({"COLOUR": "red"})["COLOUR"] == "red"
