@@ -10,7 +10,7 @@ from loguru import logger as _logger
 
 from .protocols.actor import Context, Reply, Terminated
 from .protocols.backoff import Backoff
-from .protocols.config import AgentConfig, AgentOptions, HostConfig, QueuePolicy, RetryPolicy, Ticks
+from .protocols.config import AgentConfig, AgentOptions, HeartbeatOrigin, HostConfig, QueuePolicy, RetryPolicy
 from .protocols.errors import ConfigError, HostClosedError, InvalidInputError, WakewardError
 from .protocols.jobs.exit import Exit
 from .protocols.openclaw.event_text import ExecCompletion, parse_exec_completion
@@ -21,7 +21,7 @@ from .protocols.sessions.route import Scope
 from .protocols.wakes.cooldown import CooldownPolicy
 from .protocols.wakes.decision import Decision, DecisionKind
 from .protocols.wakes.event import DeliveryContext, Event
-from .protocols.wakes.event_queue import Overflow
+from .protocols.wakes.event_queue import QueueOverflow
 from .protocols.wakes.turn import Failed, Outcome, Ran, Skipped
 from .protocols.wakes.wake import Intent, Source, WakeTask
 from .runtime.host.agent_spec import AgentSpec, Handler
@@ -54,6 +54,7 @@ __all__ = [
     "Failed",
     "Handler",
     "Heartbeat",
+    "HeartbeatOrigin",
     "Host",
     "HostClosedError",
     "HostConfig",
@@ -63,7 +64,7 @@ __all__ = [
     "JobHandle",
     "MailboxSpec",
     "Outcome",
-    "Overflow",
+    "QueueOverflow",
     "QueuePolicy",
     "Ran",
     "Receipt",
@@ -74,7 +75,6 @@ __all__ = [
     "Skipped",
     "Source",
     "Terminated",
-    "Ticks",
     "Turn",
     "WakeTask",
     "WakewardError",

@@ -8,14 +8,14 @@ from attrs import field, frozen
 
 from .backoff import Backoff
 from .errors import InvalidInputError
-from .openclaw.listed_wakes import WithoutCadence
+from .openclaw.listed_wakes import WithoutHeartbeat
 from .schedule.active_hours import ActiveHours
 from .schedule.heartbeat import Heartbeat, phase_ms
 from .sessions.route import Routing, Scope, is_valid_agent_id, main_session_key, normalize_agent_id
 from .values.duration import Duration, duration_ms
 from .values.validators import at_least, is_a, one_of
 from .wakes.cooldown import CooldownPolicy
-from .wakes.event_queue import CAPACITY_DEFAULT, Overflow
+from .wakes.event_queue import CAPACITY_DEFAULT, QueueOverflow
 
 
 @frozen
@@ -48,13 +48,13 @@ class QueuePolicy:
     """
 
     capacity: int = field(default=CAPACITY_DEFAULT, validator=at_least(1))
-    overflow: Overflow = field(default=Overflow.REJECT, converter=one_of(Overflow))
+    overflow: QueueOverflow = field(default=QueueOverflow.REJECT, converter=one_of(QueueOverflow))
     shown_max: int = field(default=20, validator=at_least(1))
     failed_turns_max: int = field(default=15, validator=at_least(1))
 
 
 @frozen
-class Cadence:
+class HeartbeatSchedule:
     """An agent's own beat.
 
     Attributes:
@@ -75,8 +75,8 @@ class AgentSettings:
     Attributes:
         main_key: The session that stands for the agent itself (``agent:ops:main``).
         interval_ms: What the cooldown takes for the agent's interval; ``None`` without a cadence.
-        cadence: The beat, when this host gives it; ``None`` when there is none or it comes from elsewhere.
-        without_cadence: What may wake it when it has no interval.
+        heartbeat: The heartbeat, when this host gives it; ``None`` when there is none or it comes from elsewhere.
+        without_heartbeat: What may wake it when it has no interval.
         turn_timeout_ms: How long one turn may take.
         turns_max: Turns that it may take at once, in as many sessions; ``None``: as many as the host has slots.
     """
@@ -84,8 +84,8 @@ class AgentSettings:
     agent_id: str
     main_key: str
     interval_ms: int | None = None
-    cadence: Cadence | None = None
-    without_cadence: WithoutCadence = WithoutCadence.EVERY_WAKE
+    heartbeat: HeartbeatSchedule | None = None
+    without_heartbeat: WithoutHeartbeat = WithoutHeartbeat.EVERY_WAKE
     cooldown: CooldownPolicy = CooldownPolicy()
     retry: RetryPolicy = RetryPolicy()
     queue: QueuePolicy = QueuePolicy()
@@ -93,7 +93,7 @@ class AgentSettings:
     turns_max: int | None = None
 
 
-class Ticks(enum.Enum):
+class HeartbeatOrigin(enum.Enum):
     """Where the beats of the agents come from."""
 
     OWN = "own"
@@ -179,8 +179,8 @@ class HostConfig:
         scope: Whether each sender has a session, or all share one.
         default_agent: The owner of keys that name no agent; without one they are refused.
         turns_max: Turns that run at once in the whole host.
-        without_cadence: What may wake an agent that has no cadence.
-        ticks: Where beats come from.
+        without_heartbeat: What may wake an agent that has no cadence.
+        heartbeat_origin: Where heartbeats come from.
         seed: Spreads the beats of the agents; the same seed gives the same phases.
         drain_grace_ms: How long leaving the host waits for work to end; given as ``drain_grace``.
         ledger_size: Decisions kept in memory.
@@ -193,8 +193,8 @@ class HostConfig:
     scope: Scope = field(default=Scope.PER_SENDER, converter=one_of(Scope))
     default_agent: str | None = field(default=None, converter=_optional_agent_id)
     turns_max: int = field(default=4, validator=at_least(1))
-    without_cadence: WithoutCadence = field(default=WithoutCadence.EVERY_WAKE, converter=one_of(WithoutCadence))
-    ticks: Ticks = field(default=Ticks.OWN, converter=one_of(Ticks))
+    without_heartbeat: WithoutHeartbeat = field(default=WithoutHeartbeat.EVERY_WAKE, converter=one_of(WithoutHeartbeat))
+    heartbeat_origin: HeartbeatOrigin = field(default=HeartbeatOrigin.OWN, converter=one_of(HeartbeatOrigin))
     seed: str = "wakeward"
     drain_grace_ms: int = field(default=10, alias="drain_grace", converter=duration_ms)
     ledger_size: int = field(default=10_000, validator=at_least(1))
@@ -214,15 +214,17 @@ class HostConfig:
         """What one agent of this host is to do, the defaults filled in."""
         heartbeat = options.heartbeat or self.defaults.heartbeat
         interval_ms = (heartbeat.every_ms or None) if heartbeat else None
-        cadence = None
-        if heartbeat and interval_ms and self.ticks is Ticks.OWN:
-            cadence = Cadence(interval_ms, phase_ms(self.seed, agent_id, interval_ms), heartbeat.active_hours)
+        schedule = None
+        if heartbeat and interval_ms and self.heartbeat_origin is HeartbeatOrigin.OWN:
+            schedule = HeartbeatSchedule(
+                interval_ms, phase_ms(self.seed, agent_id, interval_ms), heartbeat.active_hours
+            )
         return AgentSettings(
             agent_id=agent_id,
             main_key=main_session_key(agent_id, self.main_key),
             interval_ms=interval_ms,
-            cadence=cadence,
-            without_cadence=self.without_cadence,
+            heartbeat=schedule,
+            without_heartbeat=self.without_heartbeat,
             cooldown=options.cooldown or self.defaults.cooldown or CooldownPolicy(),
             retry=options.retry or self.defaults.retry or RetryPolicy(),
             queue=options.queue or self.defaults.queue or QueuePolicy(),

@@ -303,7 +303,9 @@ def tree() -> list[Source]:
 
 
 def test_the_tree_is_read(tree: list[Source]) -> None:
-    assert {"__init__.py", "protocols/values/ecmascript.py", "tests/test_tidy.py"} <= {str(source.path) for source in tree}
+    assert {"__init__.py", "protocols/values/ecmascript.py", "tests/test_tidy.py"} <= {
+        str(source.path) for source in tree
+    }
 
 
 @pytest.mark.parametrize("rule", [*CODE_RULES, *TEXT_RULES])

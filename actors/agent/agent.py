@@ -22,7 +22,7 @@ from typing import Any, Final, assert_never, final
 from attrs import evolve
 
 from ...protocols.actor import Context
-from ...protocols.openclaw.listed_wakes import WithoutCadence, is_listed
+from ...protocols.openclaw.listed_wakes import WithoutHeartbeat, is_listed
 from ...protocols.schedule.next_heartbeat import next_due_ms
 from ...protocols.values.duration import format_duration
 from ...protocols.wakes.cooldown import Deferral, DeferReason
@@ -35,10 +35,10 @@ from ...protocols.wakes.turn import BUSY_REASONS, Failed, Ran, Skipped, TurnRequ
 from ...protocols.wakes.wake import Intent, Source
 from .ports import AgentPorts, SlotGranted, TurnEnded
 from .session import Lane
-from .state import AgentState, CadenceDue, Configure, LaneDue, Pause, Retire, TurnOverdue, TurnStuck
+from .state import AgentState, Configure, HeartbeatDue, Pause, Retire, SessionDue, TurnOverdue, TurnStuck
 
 _GUARD_REASONS: Final = frozenset(reason.value for reason in DeferReason)
-_CADENCE: Final = "cadence"
+_HEARTBEAT: Final = "cadence"
 BACKOFF: Final = "backoff"
 """How a wake that waits after a failure is counted among those held, whatever the failure said."""
 STUCK_AFTER_MS: Final = 5_000
@@ -62,7 +62,7 @@ class Agent:
         self._ledger = ports.ledger
         self._now_ms = ctx.now_ms()
         self._recover()
-        self._arm_cadence()
+        self._arm_heartbeat()
 
     def receive(self, message: object, /) -> None:
         """Handle one message. It happens at one instant, however long it takes."""
@@ -251,20 +251,20 @@ class Agent:
         """Whether a wake of this kind may start a turn at all."""
         if self._state.clock.interval_ms is not None:
             return True
-        match self._state.settings.without_cadence:
-            case WithoutCadence.EVERY_WAKE:
+        match self._state.settings.without_heartbeat:
+            case WithoutHeartbeat.EVERY_WAKE:
                 return True
-            case WithoutCadence.LISTED:
+            case WithoutHeartbeat.LISTED:
                 return is_listed(wake.source, wake.intent, wake.reason, names_session=wake.names_session)
             case _:
-                assert_never(self._state.settings.without_cadence)
+                assert_never(self._state.settings.without_heartbeat)
 
     def _held(self, lane: Lane, wake: PendingWake) -> bool:
         """The gate, for every path: whether a guard holds this wake. Held work is retained, a held beat is let go."""
         clock, now_ms = self._state.clock, self._now_ms
-        tick = wake.scheduled_every_ms is not None
+        tick = wake.heartbeat_interval_ms is not None
         if tick and clock.interval_ms is not None:
-            clock.interval_ms = wake.scheduled_every_ms
+            clock.interval_ms = wake.heartbeat_interval_ms
         deferral = clock.check(
             self._state.settings.cooldown, wake.intent, now_ms=now_ms, retained=wake.retained, due=tick
         )
@@ -448,7 +448,7 @@ class Agent:
 
     # ---- timers, slots, configuration
 
-    def _on_lane_due(self, due: LaneDue) -> None:
+    def _on_session_due(self, due: SessionDue) -> None:
         lane = self._state.lanes.get(due.session_key)
         if lane is not None:
             lane.armed_ms = None
@@ -462,29 +462,29 @@ class Agent:
         lane.waiting, lane.slot = False, True
         self._serve(lane)
 
-    def _on_cadence_due(self, due: CadenceDue) -> None:
+    def _on_heartbeat_due(self, due: HeartbeatDue) -> None:
         settings = self._state.settings
-        if settings.cadence is not None:
+        if settings.heartbeat is not None:
             wake = Wake(None, Source.INTERVAL, Intent.SCHEDULED, "interval", coalesce_ms=0)
-            wake.scheduled_every_ms = settings.cadence.interval_ms
+            wake.heartbeat_interval_ms = settings.heartbeat.interval_ms
             self._on_wake(wake)
-        self._state.beat_ms = due.due_ms
-        self._arm_cadence()
+        self._state.heartbeat_served_ms = due.due_ms
+        self._arm_heartbeat()
 
-    def _arm_cadence(self) -> None:
-        cadence = self._state.settings.cadence
-        if cadence is None:
-            self._ctx.cancel_timer(_CADENCE)
+    def _arm_heartbeat(self) -> None:
+        heartbeat = self._state.settings.heartbeat
+        if heartbeat is None:
+            self._ctx.cancel_timer(_HEARTBEAT)
             return
         due_ms = next_due_ms(
             self._now_ms,
-            interval_ms=cadence.interval_ms,
-            phase_ms=cadence.phase_ms,
-            after_ms=self._state.beat_ms,
-            active_hours=cadence.active_hours,
+            interval_ms=heartbeat.interval_ms,
+            phase_ms=heartbeat.phase_ms,
+            after_ms=self._state.heartbeat_served_ms,
+            active_hours=heartbeat.active_hours,
         )
         if due_ms is not None:
-            self._ctx.set_timer(_CADENCE, due_ms, CadenceDue(due_ms))
+            self._ctx.set_timer(_HEARTBEAT, due_ms, HeartbeatDue(due_ms))
 
     def _on_configure(self, configure: Configure) -> None:
         self._state.settings = configure.settings
@@ -494,7 +494,7 @@ class Agent:
                 lane.queue.overflow = configure.settings.queue.overflow
         self._turns.set_limit(self._ctx.address, configure.settings.turns_max)
         self._state.clock.reconfigure(configure.settings.interval_ms, self._now_ms)
-        self._arm_cadence()
+        self._arm_heartbeat()
 
     def _on_pause(self, pause: Pause) -> None:
         self._state.paused = pause.paused
@@ -503,7 +503,7 @@ class Agent:
 
     def _on_retire(self, retire: Retire) -> None:
         self._state.retired = retire.reason
-        self._ctx.cancel_timer(_CADENCE)
+        self._ctx.cancel_timer(_HEARTBEAT)
         for lane in list(self._state.lanes.values()):
             self._advance(lane)
         self._leave()
@@ -535,7 +535,7 @@ class Agent:
     def _arm(self, lane: Lane, at_ms: int) -> None:
         if lane.armed_ms != at_ms:
             lane.armed_ms = at_ms
-            self._ctx.set_timer(("lane", lane.session_key), at_ms, LaneDue(lane.session_key))
+            self._ctx.set_timer(("lane", lane.session_key), at_ms, SessionDue(lane.session_key))
 
     def _account(self, lane: Lane) -> None:
         busy = lane.served or bool(lane.wakes)
@@ -573,12 +573,12 @@ class Agent:
         Wake: _on_wake,
         Notice: _on_notice,
         NoticeSeen: _on_notice_seen,
-        LaneDue: _on_lane_due,
+        SessionDue: _on_session_due,
         TurnOverdue: _on_turn_overdue,
         TurnStuck: _on_turn_stuck,
         SlotGranted: _on_slot_granted,
         TurnEnded: _on_turn_ended,
-        CadenceDue: _on_cadence_due,
+        HeartbeatDue: _on_heartbeat_due,
         Configure: _on_configure,
         Pause: _on_pause,
         Retire: _on_retire,

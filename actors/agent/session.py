@@ -9,7 +9,7 @@ from attrs import Factory, define
 from ...protocols.config import AgentSettings
 from ...protocols.wakes.event import resolve_delivery
 from ...protocols.wakes.event_queue import EventQueue
-from ...protocols.wakes.pending import LaneWakes, PendingWake
+from ...protocols.wakes.pending import PendingWake, SessionWakes
 from ...protocols.wakes.turn import TurnRequest
 
 
@@ -36,7 +36,7 @@ class Lane:
     session_key: str
     queue: EventQueue | None = None
     is_seen: dict[int, Callable[[], bool]] = Factory(dict[int, Callable[[], bool]])
-    wakes: LaneWakes = Factory(LaneWakes)
+    wakes: SessionWakes = Factory(SessionWakes)
     batch: list[PendingWake] = Factory(list[PendingWake])
     turn: TurnRequest | None = None
     wake: PendingWake | None = None
@@ -64,7 +64,7 @@ class Lane:
             events_dropped=0 if self.queue is None else self.queue.unseen_drop_count,
             tasks=wake.tasks,
             delivery=wake.delivery or resolve_delivery(events),
-            scheduled_every_ms=wake.scheduled_every_ms,
+            heartbeat_interval_ms=wake.heartbeat_interval_ms,
             attempt=wake.attempt,
             started_at_ms=now_ms,
             timeout_ms=settings.turn_timeout_ms,

@@ -17,7 +17,7 @@ from .session import Lane
 
 @final
 @define(eq=False)
-class LaneDue:
+class SessionDue:
     """The timer of a lane: something in it may be taken now."""
 
     session_key: str
@@ -25,7 +25,7 @@ class LaneDue:
 
 @final
 @define(eq=False)
-class CadenceDue:
+class HeartbeatDue:
     """The timer of the beat."""
 
     due_ms: int
@@ -92,7 +92,7 @@ class AgentState:
 
     Attributes:
         retired: Why it is leaving.
-        beat_ms: The last deadline of its cadence that was served.
+        heartbeat_served_ms: The last deadline of its cadence that was served.
     """
 
     settings: AgentSettings
@@ -102,7 +102,7 @@ class AgentState:
     next_event_id: int = 1
     paused: bool = False
     retired: str | None = None
-    beat_ms: int | None = None
+    heartbeat_served_ms: int | None = None
 
     @property
     def events_retained(self) -> int:

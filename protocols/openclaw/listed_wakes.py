@@ -13,7 +13,7 @@ from ..values.ecmascript import es_trim
 from ..wakes.wake import Intent, Source
 
 
-class WithoutCadence(enum.Enum):
+class WithoutHeartbeat(enum.Enum):
     """Which wakes an agent without a cadence takes."""
 
     EVERY_WAKE = "every-wake"

@@ -1,7 +1,7 @@
 """The heartbeat of an agent: who beats, how often, and where in the interval.
 
 :class:`Heartbeat` is what people write. Below it stand the rules recorded from OpenClaw for its layered
-settings, in which what cannot be read means "no cadence": :func:`heartbeat_interval_ms` and
+settings, in which what cannot be read means "no cadence": :func:`layered_interval_ms` and
 :func:`enrolment`. When an agent beats is decided in :mod:`~.cadence`.
 """
 
@@ -82,7 +82,7 @@ class Heartbeat:
         return ()
 
 
-def heartbeat_interval_ms(*every: str | None) -> int | None:
+def layered_interval_ms(*every: str | None) -> int | None:
     """The cadence that layered settings come to, as OpenClaw reads them.
 
     Args:
@@ -181,7 +181,7 @@ def enrolment(
     for agent, agent_id in zip(roster, ids, strict=True):  # the first of those that share an id speaks for all
         own.setdefault(agent_id, agent.heartbeat.every if agent.heartbeat else None)
     shared = defaults.every if defaults else None
-    enrolled = [Enrolled(agent_id, heartbeat_interval_ms(own.get(agent_id), shared)) for agent_id in chosen]
+    enrolled = [Enrolled(agent_id, layered_interval_ms(own.get(agent_id), shared)) for agent_id in chosen]
     return Enrolment(tuple(enrolled), ambient, owner_unresolved=len(unique) > 1 and not chosen)
 
 

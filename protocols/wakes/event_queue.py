@@ -36,7 +36,7 @@ CAPACITY_DEFAULT: Final = 1000
 """How many events one session holds unless told otherwise."""
 
 
-class Overflow(enum.Enum):
+class QueueOverflow(enum.Enum):
     """What happens to one event too many."""
 
     REJECT = "reject"
@@ -135,7 +135,7 @@ class EventQueue:
 
     session_key: str
     capacity: int = CAPACITY_DEFAULT
-    overflow: Overflow = Overflow.REJECT
+    overflow: QueueOverflow = QueueOverflow.REJECT
     unseen_drop_count: int = field(default=0, init=False)
     _events: dict[int, Event] | None = field(default=None, init=False)
     _alike_counts: dict[tuple[str, str], int] | None = field(default=None, init=False)
@@ -199,7 +199,7 @@ class EventQueue:
         if said is not None:
             self._duplicate_count += 1
             return Duplicate(said)
-        if not replaced and len(self) >= self.capacity and self.overflow is Overflow.REJECT:
+        if not replaced and len(self) >= self.capacity and self.overflow is QueueOverflow.REJECT:
             self._refused_count += 1
             return Full(self.capacity)
         self._replaced_count += len(replaced)
@@ -366,7 +366,7 @@ class EventQueue:
             self._alike_counts[alike] = self._alike_counts.get(alike, 0) + 1
 
     def _drop_surplus(self) -> Event | None:
-        if self.overflow is Overflow.REJECT or self._events is None or len(self._events) <= self.capacity:
+        if self.overflow is QueueOverflow.REJECT or self._events is None or len(self._events) <= self.capacity:
             return None
         self._dropped_count += 1
         self.unseen_drop_count += 1

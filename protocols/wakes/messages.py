@@ -26,7 +26,7 @@ class Wake:
         coalesce_ms: How long to wait for company; 0 runs at once.
         tasks: Due work to hand to the turn.
         delivery: Where the answer should go, when that differs from the session's own route.
-        scheduled_every_ms: Set on a tick of a cadence kept elsewhere: such a tick is due by definition.
+        heartbeat_interval_ms: Set on a tick of a cadence kept elsewhere: such a tick is due by definition.
         settle: Called once with the outcome of the turn that this wake led to, for whoever waits for it.
         settle_on_deferral: Settle already at the first deferral; the wake itself goes on.
     """
@@ -39,7 +39,7 @@ class Wake:
     coalesce_ms: int = DEFAULT_COALESCE_MS
     tasks: tuple[WakeTask, ...] = ()
     delivery: DeliveryContext | None = None
-    scheduled_every_ms: int | None = None
+    heartbeat_interval_ms: int | None = None
     settle: Callable[[Any], None] | None = None
     settle_on_deferral: bool = False
 

@@ -64,7 +64,7 @@ class PendingWake:
     reasons_omitted: int = 0
     tasks: tuple[WakeTask, ...] = ()
     delivery: DeliveryContext | None = None
-    scheduled_every_ms: int | None = None
+    heartbeat_interval_ms: int | None = None
     waiters: list[Waiter] = Factory(list[Waiter])
     attempt: int = 0
 
@@ -97,8 +97,8 @@ def pending_wake(wake: Wake, now_ms: int) -> PendingWake:
     pending.delivery = wake.delivery
     if wake.session_key is None:
         pending.names_session = False
-    if wake.scheduled_every_ms is not None:
-        pending.scheduled_every_ms = _interval_or_none(wake.scheduled_every_ms)
+    if wake.heartbeat_interval_ms is not None:
+        pending.heartbeat_interval_ms = _interval_or_none(wake.heartbeat_interval_ms)
     if wake.settle is not None:
         pending.waiters.append(Waiter(wake.settle, wake.settle_on_deferral))
     return pending
@@ -140,9 +140,9 @@ def merge(earlier: PendingWake, later: PendingWake) -> PendingWake:
         requested_at_ms = chosen.requested_at_ms
         earlier.retained = earlier.retained or later.retained
     earlier.delivery = chosen.delivery or other.delivery
-    if chosen.scheduled_every_ms is not None or other.scheduled_every_ms is not None:
-        every_ms = chosen.scheduled_every_ms
-        earlier.scheduled_every_ms = other.scheduled_every_ms if every_ms is None else every_ms
+    if chosen.heartbeat_interval_ms is not None or other.heartbeat_interval_ms is not None:
+        every_ms = chosen.heartbeat_interval_ms
+        earlier.heartbeat_interval_ms = other.heartbeat_interval_ms if every_ms is None else every_ms
     if earlier.tasks or later.tasks:
         earlier.tasks = _all_tasks(earlier.tasks, later.tasks)
     if later.waiters:
@@ -178,7 +178,7 @@ def _all_tasks(earlier: tuple[WakeTask, ...], later: tuple[WakeTask, ...]) -> tu
 
 
 @define(eq=False)
-class LaneWakes:
+class SessionWakes:
     """The pending wakes of one session.
 
     Attributes:
@@ -214,7 +214,7 @@ class LaneWakes:
         there = self.task if wake.intent is _TASK else self.scheduled if wake.intent is _SCHEDULED else self.event
         if there is None or there.source is not wake.source or there.intent is not wake.intent or there.retained:
             return None
-        if wake.tasks or wake.delivery or wake.settle or wake.scheduled_every_ms or there.not_before_ms:
+        if wake.tasks or wake.delivery or wake.settle or wake.heartbeat_interval_ms or there.not_before_ms:
             return None
         reason = normalize_reason(wake.reason)
         if reason != there.reason and (reason in _TELLING_REASONS or there.reason in _TELLING_REASONS):

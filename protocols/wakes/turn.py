@@ -93,7 +93,7 @@ class TurnRequest:
     events_dropped: int
     tasks: tuple[WakeTask, ...]
     delivery: DeliveryContext | None
-    scheduled_every_ms: int | None
+    heartbeat_interval_ms: int | None
     attempt: int
     started_at_ms: int
     timeout_ms: int

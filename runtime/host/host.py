@@ -127,7 +127,7 @@ class Host:
         self._states[address] = AgentState(settings, clock, paused=self._is_held(spec.id))
         self._specs[address] = spec
         self._directory.enter(spec.id, address)
-        if settings.cadence is not None:
+        if settings.heartbeat is not None:
             self.system.tell(address, Configure(settings))  # an agent with a beat is awake to keep it
         for remark in spec.heartbeat.remarks if spec.heartbeat else ():
             logger.warning("agent {}: {}", spec.id, remark)

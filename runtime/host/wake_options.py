@@ -29,7 +29,7 @@ class WakeOptions(TypedDict, total=False):
         agent_id: The owner, where the key names none.
         tasks: Due work to hand to the turn.
         delivery: Where the answer should go, when that is not the session's own route.
-        scheduled_every_ms: This is the tick of a cadence kept elsewhere, with that interval: due by definition.
+        heartbeat_interval_ms: This is the tick of a cadence kept elsewhere, with that interval: due by definition.
     """
 
     reason: str | None
@@ -37,7 +37,7 @@ class WakeOptions(TypedDict, total=False):
     agent_id: str | None
     tasks: Sequence[WakeTask]
     delivery: DeliveryContext | None
-    scheduled_every_ms: int | None
+    heartbeat_interval_ms: int | None
 
 
 def wake_of(session_key: str | None, source: Source | str, intent: Intent | str, options: WakeOptions) -> Wake:
@@ -56,7 +56,7 @@ def wake_of(session_key: str | None, source: Source | str, intent: Intent | str,
         coalesce_ms,
         tuple(options.get("tasks", ())),
         options.get("delivery"),
-        options.get("scheduled_every_ms"),
+        options.get("heartbeat_interval_ms"),
     )
 
 

@@ -27,7 +27,7 @@ from wakeward.actors.agent.agent import Agent
 from wakeward.actors.agent.state import Retire
 from wakeward.actors.router import Router
 from wakeward.protocols.backoff import Backoff
-from wakeward.protocols.config import AgentSettings, Cadence, QueuePolicy, RetryPolicy
+from wakeward.protocols.config import AgentSettings, HeartbeatSchedule, QueuePolicy, RetryPolicy
 from wakeward.protocols.sessions.locate import Location
 from wakeward.protocols.wakes import cooldown as cooldown_module
 from wakeward.protocols.wakes.cooldown import CooldownClock, CooldownPolicy
@@ -88,7 +88,7 @@ class Agents(RuleBasedStateMachine):
             agent_id,
             f"agent:{agent_id}:main",
             interval_ms,
-            Cadence(interval_ms) if interval_ms else None,
+            HeartbeatSchedule(interval_ms) if interval_ms else None,
             cooldown=CooldownPolicy(events_wait_for_due=False),
             retry=RETRY,
             queue=QueuePolicy(capacity=6, shown_max=2, failed_turns_max=4),

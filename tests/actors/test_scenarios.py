@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from support.world import FREE, OPS, texts, world_of
 from wakeward.protocols.backoff import Backoff
-from wakeward.protocols.config import Cadence, QueuePolicy, RetryPolicy
+from wakeward.protocols.config import HeartbeatSchedule, QueuePolicy, RetryPolicy
 from wakeward.protocols.schedule.active_hours import ActiveHours
 from wakeward.protocols.schedule.heartbeat import phase_ms
 from wakeward.protocols.sessions.locate import locate
@@ -15,7 +15,7 @@ from wakeward.protocols.sessions.route import Routing
 from wakeward.protocols.wakes.cooldown import CooldownPolicy
 from wakeward.protocols.wakes.decision import DecisionKind
 from wakeward.protocols.wakes.event import DeliveryContext
-from wakeward.protocols.wakes.event_queue import Accepted, Duplicate, Full, Overflow
+from wakeward.protocols.wakes.event_queue import Accepted, Duplicate, Full, QueueOverflow
 from wakeward.protocols.wakes.messages import NoticeSeen
 from wakeward.protocols.wakes.turn import BUSY_REASONS, Failed, Outcome, Ran, Skipped
 from wakeward.protocols.wakes.wake import Intent, Source
@@ -199,7 +199,7 @@ def test_A10_at_the_bound_the_new_event_is_refused_and_nothing_accepted_is_lost(
 
 
 def test_A10_drop_oldest_is_a_choice_and_is_counted() -> None:
-    world = world_of(queue=QueuePolicy(capacity=2, overflow=Overflow.DROP_OLDEST))
+    world = world_of(queue=QueuePolicy(capacity=2, overflow=QueueOverflow.DROP_OLDEST))
     world.wake(OPS, coalesce_ms=0)
     for text in ("one", "two", "three"):
         world.notify(OPS, text)
@@ -220,7 +220,7 @@ def test_F1_the_same_exit_twice_is_one_event_and_one_wake() -> None:
 
 
 def test_M2_reconfiguring_fires_nothing_twice_and_keeps_the_guards() -> None:
-    world = world_of(interval_ms=60_000, cadence=Cadence(60_000, phase_ms=0))
+    world = world_of(interval_ms=60_000, heartbeat=HeartbeatSchedule(60_000, phase_ms=0))
     world.notify(OPS, "one")
     world.end()
     settings = world.states["ops"].settings
@@ -281,7 +281,7 @@ def test_F2_taking_one_exit_back_leaves_the_others_their_wake() -> None:
 
 
 def test_B5_a_targeted_wake_of_the_next_beat_does_not_strand_its_event() -> None:
-    world = world_of(interval_ms=1_800_000, cadence=Cadence(1_800_000, phase_ms=60_000))
+    world = world_of(interval_ms=1_800_000, heartbeat=HeartbeatSchedule(1_800_000, phase_ms=60_000))
     world.notify("agent:ops:telegram:direct:7", "news", source="hook", intent="event")
     assert texts(world) == ["news"]
 
@@ -293,14 +293,14 @@ def test_C7_beats_are_spread() -> None:
 
 def test_M1_an_interval_of_a_month_neither_spins_nor_overflows() -> None:
     month_ms = 30 * 86_400_000
-    world = world_of(interval_ms=month_ms, cadence=Cadence(month_ms, phase_ms=5))
+    world = world_of(interval_ms=month_ms, heartbeat=HeartbeatSchedule(month_ms, phase_ms=5))
     world.on_start = lambda request: world.at(world.now_ms + 10, lambda: world.end(turn_id=request.turn_id))
     world.advance(3 * month_ms)
     assert [turn.started_at_ms for turn in world.started] == [5, month_ms + 5, 2 * month_ms + 5]
 
 
 def test_M4_a_span_that_was_missed_makes_one_beat_not_many() -> None:
-    world = world_of(interval_ms=60_000, cadence=Cadence(60_000))
+    world = world_of(interval_ms=60_000, heartbeat=HeartbeatSchedule(60_000))
     world.on_start = lambda request: world.at(world.now_ms, lambda: world.end(turn_id=request.turn_id))
     world.advance(60_000)
     world.now_ms += 1_200_000
@@ -430,7 +430,7 @@ def test_F4_an_event_keeps_its_number_and_a_second_showing_is_marked() -> None:
 def test_M3_beats_keep_to_the_active_hours() -> None:
     day_ms = 86_400_000
     hours = ActiveHours("08:00", "18:00", "UTC")
-    world = world_of(interval_ms=3_600_000, cadence=Cadence(3_600_000, 0, hours), cooldown=FREE)
+    world = world_of(interval_ms=3_600_000, heartbeat=HeartbeatSchedule(3_600_000, 0, hours), cooldown=FREE)
     world.on_start = lambda request: world.at(world.now_ms, lambda: world.end(turn_id=request.turn_id))
     world.advance(2 * day_ms)
     beats = [turn.started_at_ms // 3_600_000 % 24 for turn in world.started]

@@ -9,7 +9,7 @@ from wakeward.protocols.schedule.heartbeat import (
     HeartbeatEntry,
     HeartbeatSettings,
     enrolment,
-    heartbeat_interval_ms,
+    layered_interval_ms,
     phase_ms,
 )
 from wakeward.protocols.values.duration import parse_duration_ms
@@ -27,7 +27,7 @@ def test_duration(row: Row) -> None:
 @each_row("durations_and_hours", kind="heartbeat_interval")
 def test_heartbeat_interval(row: Row) -> None:
     layers = [row["input"][layer] for layer in ("override_every", "heartbeat_every", "defaults_every")]
-    assert heartbeat_interval_ms(*layers) == row["expected"]["interval_ms"]
+    assert layered_interval_ms(*layers) == row["expected"]["interval_ms"]
 
 
 @each_row("durations_and_hours", kind="enrolment")

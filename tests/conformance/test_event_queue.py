@@ -8,7 +8,7 @@ from attrs import define, field
 from support.vectors import Row, each_row
 from wakeward.protocols.sessions.key import parse_session_key
 from wakeward.protocols.wakes.event import DeliveryContext, Event, resolve_delivery
-from wakeward.protocols.wakes.event_queue import Accepted, EventQueue, Overflow, Repeat
+from wakeward.protocols.wakes.event_queue import Accepted, EventQueue, QueueOverflow, Repeat
 
 CAPACITY = 20
 NOBODY = 0
@@ -31,7 +31,7 @@ class Queues:
         key = parse_session_key(op["session_key"])
         if key is None:
             raise CallFailedError(op["session_key"])
-        return self.by_key.setdefault(str(key), EventQueue(str(key), CAPACITY, Overflow.DROP_OLDEST))
+        return self.by_key.setdefault(str(key), EventQueue(str(key), CAPACITY, QueueOverflow.DROP_OLDEST))
 
     def offer(self, op: Row) -> Event | None:
         queue = self.queue(op)

@@ -20,16 +20,16 @@ from wakeward import (
     AgentSpec,
     Failed,
     Heartbeat,
+    HeartbeatOrigin,
     HostConfig,
     Ran,
     RetryPolicy,
     Skipped,
-    Ticks,
     Turn,
     WakeTask,
     open_host,
 )
-from wakeward.protocols.openclaw.listed_wakes import WithoutCadence
+from wakeward.protocols.openclaw.listed_wakes import WithoutHeartbeat
 from wakeward.protocols.wakes.decision import DecisionKind
 from wakeward.protocols.wakes.turn import BUSY_REASONS
 from wakeward.runtime.clock import Clock
@@ -50,7 +50,12 @@ class Timeline:
         self._scripted = trio.Event()
 
     async def play(self) -> None:
-        config = HostConfig(ticks=Ticks.EXTERNAL, without_cadence=WithoutCadence.LISTED, turns_max=4, drain_grace=0)
+        config = HostConfig(
+            heartbeat_origin=HeartbeatOrigin.EXTERNAL,
+            without_heartbeat=WithoutHeartbeat.LISTED,
+            turns_max=4,
+            drain_grace=0,
+        )
         async with open_host(config, clock=Clock.start(0)) as self.host, trio.open_nursery() as self.nursery:
             self.configure(self.given["config"])
             for action in self.given["actions"]:
@@ -110,7 +115,7 @@ class Timeline:
             "reason": action["reason"],
             "agent_id": action["agent_id"],
             "coalesce_ms": None if coalesce_ms is None else int(coalesce_ms),
-            "scheduled_every_ms": action["scheduled_every_ms"],
+            "heartbeat_interval_ms": action["scheduled_every_ms"],
             "tasks": tasks,
         }
 

@@ -6,7 +6,7 @@ import pytest
 from attrs import evolve
 from support.world import FREE, OPS, World, texts, world_of
 from wakeward.actors.agent.state import Retire
-from wakeward.protocols.config import Cadence, QueuePolicy, RetryPolicy
+from wakeward.protocols.config import HeartbeatSchedule, QueuePolicy, RetryPolicy
 from wakeward.protocols.wakes.cooldown import CooldownPolicy
 from wakeward.protocols.wakes.decision import DecisionKind
 from wakeward.protocols.wakes.messages import NoticeSeen
@@ -66,7 +66,7 @@ def test_the_host_runs_a_bounded_number_of_turns_in_order_of_readiness() -> None
 
 
 def test_the_beat_wakes_the_main_session_without_drift() -> None:
-    world = world_of(interval_ms=60_000, cadence=Cadence(60_000, phase_ms=7_000))
+    world = world_of(interval_ms=60_000, heartbeat=HeartbeatSchedule(60_000, phase_ms=7_000))
     world.on_start = lambda request: world.at(world.now_ms + 5_000, lambda: world.end(turn_id=request.turn_id))
     world.advance(600_000)
     assert [turn.started_at_ms for turn in world.started] == [7_000 + 60_000 * n for n in range(10)]

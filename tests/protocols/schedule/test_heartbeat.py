@@ -15,7 +15,7 @@ from wakeward.protocols.schedule.heartbeat import (
     HeartbeatEntry,
     HeartbeatSettings,
     enrolment,
-    heartbeat_interval_ms,
+    layered_interval_ms,
     phase_ms,
 )
 
@@ -89,9 +89,9 @@ def test_hours_that_never_open_are_remarked_upon_where_there_is_a_cadence() -> N
 
 
 def test_the_most_specific_layer_that_speaks_counts_also_when_it_makes_no_sense() -> None:
-    assert heartbeat_interval_ms(None, "5m", "10m") == 300_000
-    assert heartbeat_interval_ms(None, "bad", "10m") is None
-    assert heartbeat_interval_ms(None, None, None) == heartbeat_interval_ms() == 1_800_000
+    assert layered_interval_ms(None, "5m", "10m") == 300_000
+    assert layered_interval_ms(None, "bad", "10m") is None
+    assert layered_interval_ms(None, None, None) == layered_interval_ms() == 1_800_000
 
 
 def test_several_agents_and_nothing_that_says_who_beats() -> None:

@@ -19,7 +19,7 @@ from wakeward.protocols.wakes.event_queue import (
     Enqueued,
     EventQueue,
     Full,
-    Overflow,
+    QueueOverflow,
     Repeat,
     normalize_context_key,
 )
@@ -52,7 +52,7 @@ class Owner:
         return answer.event
 
 
-def small(capacity: int, overflow: Overflow) -> Owner:
+def small(capacity: int, overflow: QueueOverflow) -> Owner:
     return Owner(EventQueue(KEY, capacity, overflow))
 
 
@@ -125,7 +125,7 @@ def test_replacing_needs_a_context_key() -> None:
 
 
 def test_at_the_bound_the_new_event_is_refused_and_nothing_accepted_is_lost() -> None:
-    owner = small(2, Overflow.REJECT)
+    owner = small(2, QueueOverflow.REJECT)
     owner.take("a", "k")
     owner.take("b")
     assert owner.say("c") == Full(2)
@@ -144,7 +144,7 @@ def test_by_default_a_thousand_events_wait_and_the_next_is_refused() -> None:
 
 
 def test_the_oldest_is_dropped_visibly() -> None:
-    owner = small(2, Overflow.DROP_OLDEST)
+    owner = small(2, QueueOverflow.DROP_OLDEST)
     first = owner.take("a")
     owner.take("b")
     assert owner.say("c") == Accepted(owner.queue.peek()[-1], dropped=first)
@@ -152,7 +152,7 @@ def test_the_oldest_is_dropped_visibly() -> None:
 
 
 def test_a_turn_acknowledges_the_drops_it_was_told_of_and_no_others() -> None:
-    owner = small(1, Overflow.DROP_OLDEST)
+    owner = small(1, QueueOverflow.DROP_OLDEST)
     owner.take("a")
     owner.take("b")
     shown, told = owner.queue.peek(), owner.queue.unseen_drop_count
@@ -209,7 +209,7 @@ def test_the_context_changes_with_what_is_spoken_of() -> None:
 
 
 def test_the_context_outlives_a_drop() -> None:
-    owner = small(1, Overflow.DROP_OLDEST)
+    owner = small(1, QueueOverflow.DROP_OLDEST)
     owner.take("a", "k")
     owner.take("b")
     owner.queue.consume([])
@@ -301,7 +301,7 @@ class Books(RuleBasedStateMachine):
 
     def __init__(self) -> None:
         super().__init__()
-        self.overflow = Overflow.REJECT
+        self.overflow = QueueOverflow.REJECT
         self.owner = small(4, self.overflow)
         self.model: list[Event] = []
         self.left = {"consumed": 0, "dropped": 0, "replaced": 0, "parked": 0}
@@ -310,7 +310,7 @@ class Books(RuleBasedStateMachine):
     @precondition(lambda self: self.owner.last_id == 0)
     @rule()
     def drop_the_oldest_from_now_on(self) -> None:
-        self.overflow = Overflow.DROP_OLDEST
+        self.overflow = QueueOverflow.DROP_OLDEST
         self.owner = small(4, self.overflow)
 
     def leave(self, how: str, events: list[Event]) -> None:
@@ -337,7 +337,7 @@ class Books(RuleBasedStateMachine):
         answer = self.owner.say(text, key, delivery=delivery, repeat=repeat)
         if duplicate is not None:
             assert answer == Duplicate(duplicate)
-        elif len(self.model) - len(replaced) == 4 and self.overflow is Overflow.REJECT:
+        elif len(self.model) - len(replaced) == 4 and self.overflow is QueueOverflow.REJECT:
             assert answer == Full(4)
         else:
             assert isinstance(answer, Accepted)

@@ -8,7 +8,7 @@ from attrs import asdict
 from hypothesis import given
 from hypothesis import strategies as st
 from wakeward.protocols.wakes.messages import Wake
-from wakeward.protocols.wakes.pending import REASONS_MAX, LaneWakes, PendingWake, pending_wake
+from wakeward.protocols.wakes.pending import REASONS_MAX, PendingWake, SessionWakes, pending_wake
 from wakeward.protocols.wakes.wake import Intent, Source, WakeTask
 
 SESSION = "agent:ops:main"
@@ -21,18 +21,18 @@ wakes = st.builds(
     st.sampled_from(["", "a", " b ", "retry", "interval"]),
     coalesce_ms=st.sampled_from([-5, 0, 10, 250]),
     tasks=st.sampled_from([(), (), (WakeTask("j"),)]),
-    scheduled_every_ms=st.sampled_from([None, None, 60_000, 0, 1.5]),
+    heartbeat_interval_ms=st.sampled_from([None, None, 60_000, 0, 1.5]),
 )
 histories = st.lists(st.tuples(st.integers(0, 300), wakes), max_size=50)
 
 
-def state_of(lane: LaneWakes) -> Any:
+def state_of(lane: SessionWakes) -> Any:
     return asdict(lane)
 
 
 @given(histories, st.sampled_from([0, 5_000]), st.booleans())
 def test_the_short_way_comes_to_the_same(history: list[tuple[int, Wake]], not_before_ms: int, retained: bool) -> None:
-    short, long = LaneWakes(), LaneWakes()
+    short, long = SessionWakes(), SessionWakes()
     now_ms = 0
     for after_ms, wake in history:
         now_ms += after_ms
@@ -47,7 +47,7 @@ def test_the_short_way_comes_to_the_same(history: list[tuple[int, Wake]], not_be
 
 @given(histories)
 def test_nothing_is_lost_in_a_merge(history: list[tuple[int, Wake]]) -> None:
-    lane = LaneWakes()
+    lane = SessionWakes()
     for now_ms, wake in history:
         lane.offer(pending_wake(wake, now_ms))
     taken: list[PendingWake] = lane.take(1_000_000)
@@ -58,7 +58,7 @@ def test_nothing_is_lost_in_a_merge(history: list[tuple[int, Wake]]) -> None:
 
 
 def test_reasons_are_bounded_and_the_rest_is_counted() -> None:
-    lane = LaneWakes()
+    lane = SessionWakes()
     for n in range(REASONS_MAX + 7):
         lane.offer(pending_wake(Wake(SESSION, Source.HOOK, Intent.EVENT, f"r{n}"), 0))
     assert lane.event is not None
@@ -70,7 +70,7 @@ def test_reasons_are_bounded_and_the_rest_is_counted() -> None:
 def test_what_is_due_can_be_taken_at_that_instant_and_not_before(
     history: list[tuple[int, Wake]], blocked_ms: int
 ) -> None:
-    lane = LaneWakes()
+    lane = SessionWakes()
     for now_ms, wake in history:
         lane.offer(pending_wake(wake, now_ms), blocked_ms)
     earliest_ms = lane.earliest_ms()

@@ -20,16 +20,16 @@ from wakeward import (
     ConfigError,
     CooldownPolicy,
     Heartbeat,
+    HeartbeatOrigin,
     HostConfig,
-    Overflow,
+    QueueOverflow,
     QueuePolicy,
     Ran,
     RetryPolicy,
     Scope,
-    Ticks,
     open_host,
 )
-from wakeward.protocols.openclaw.listed_wakes import WithoutCadence
+from wakeward.protocols.openclaw.listed_wakes import WithoutHeartbeat
 from wakeward.runtime.config.command_agent import CommandAgent
 from wakeward.runtime.config.file import load_config, parse_config
 from wakeward.runtime.config.handlers import configured_agents
@@ -74,7 +74,7 @@ main_key = "Home"
 scope = "global"
 default_agent = "Ops"
 turns_max = 7
-without_cadence = "listed"
+without_heartbeat = "listed"
 ticks = "external"
 seed = "s"
 drain_grace = "1m30s"
@@ -111,8 +111,8 @@ def test_a_file_says_what_the_api_can(folder: Path) -> None:
         scope=Scope.GLOBAL,
         default_agent="ops",
         turns_max=7,
-        without_cadence=WithoutCadence.LISTED,
-        ticks=Ticks.EXTERNAL,
+        without_heartbeat=WithoutHeartbeat.LISTED,
+        heartbeat_origin=HeartbeatOrigin.EXTERNAL,
         seed="s",
         drain_grace="1m30s",
         ledger_size=99,
@@ -122,7 +122,7 @@ def test_a_file_says_what_the_api_can(folder: Path) -> None:
             turns_max=3,
             cooldown=CooldownPolicy("500ms", 0, 8, events_wait_for_due=False),
             retry=RetryPolicy(2, Backoff("2s", "1m", 3.0, 0.0), busy=0.5, idle="10s"),
-            queue=QueuePolicy(10, Overflow.DROP_OLDEST, 5, 2),
+            queue=QueuePolicy(10, QueueOverflow.DROP_OLDEST, 5, 2),
             heartbeat=Heartbeat("1h30m"),
         ),
         agents=(
