@@ -18,8 +18,8 @@ from wakeward import AgentSpec, CooldownPolicy, Turn, open_host
 from wakeward.actors.jobs.ports import JobExited, JobStarted
 from wakeward.actors.jobs.record import Contract
 from wakeward.actors.jobs.registry import JobRegistry
-from wakeward.actors.jobs.supervisor import ExecSupervisor
-from wakeward.protocols.jobs.spec import ExecSpec
+from wakeward.actors.jobs.supervisor import JobsSupervisor
+from wakeward.protocols.jobs.spec import JobSpec
 from wakeward.protocols.receipt import ACCEPTED, Receipt
 from wakeward.runtime.jobs.jobs import Jobs
 from wakeward.runtime.process import open_process_shell
@@ -42,7 +42,7 @@ class _Bare:
     address = "exec"
 
     def __init__(self) -> None:
-        self.supervisor: ExecSupervisor
+        self.supervisor: JobsSupervisor
         self.jobs: Jobs
         self.on_started: Callable[[], None] = lambda: None
         self.on_notice: Callable[[], None] = lambda: None
@@ -78,7 +78,7 @@ async def _open_bare() -> AsyncGenerator[_Bare]:
     bare = _Bare()
     registry = JobRegistry(random.Random().randrange)
     async with open_process_shell(bare.deliver, bare.now_ms) as shell:
-        bare.supervisor = ExecSupervisor(bare, shell, registry)
+        bare.supervisor = JobsSupervisor(bare, shell, registry)
         bare.jobs = Jobs(registry, bare.tell, bare.now_ms)
         yield bare
 
@@ -142,7 +142,7 @@ async def _rate_in_asyncio() -> float:
 def start_and_reap() -> float:
     async def main() -> float:
         async with _open_bare() as bare:
-            one = partial(bare.jobs.run, ExecSpec(["true"]), OPS, yield_after_ms=None)
+            one = partial(bare.jobs.run, JobSpec(["true"]), OPS, yield_after_ms=None)
             return await _rate_in_trio(one)
 
     return trio.run(main)
@@ -159,7 +159,7 @@ async def _our_latencies_ms() -> list[float]:
 async def _our_latency_ms(bare: _Bare) -> float:
     started, told = trio.Event(), trio.Event()
     bare.on_started, bare.on_notice = started.set, told.set
-    handle = bare.jobs.start(ExecSpec(["sleep", "60"]), OPS)
+    handle = bare.jobs.start(JobSpec(["sleep", "60"]), OPS)
     await started.wait()
     assert handle.pid is not None
     began = time.perf_counter()
@@ -267,7 +267,7 @@ def _cat_mb_per_s() -> float:
 def output() -> float:
     async def main() -> float:
         async with _open_bare() as bare:
-            spec = ExecSpec(["head", "-c", str(OUTPUT_BYTES), "/dev/zero"])
+            spec = JobSpec(["head", "-c", str(OUTPUT_BYTES), "/dev/zero"])
             began = time.perf_counter()
             handle = await bare.jobs.run(spec, OPS, yield_after_ms=None)
             assert handle.exit is not None

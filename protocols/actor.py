@@ -1,43 +1,62 @@
-"""The port between a behaviour and whatever drives it.
+"""The port between an actor and whatever drives it.
 
-A behaviour is a class with a synchronous ``receive``. All it wants done it asks of a :class:`Context`, so that one and
-the same behaviour runs on Trio's real clock, on a virtual clock, under a plain discrete-event loop, and in a test that
-records what was asked for.
+An actor is a class with a synchronous ``receive``. It changes its own state, and asks for everything else through its
+:class:`Context`. What it asks for is collected in one ordered *batch* per message: records for the journal, and
+effects. The driver hands the records to the journal, and performs the effects when they are committed. So an exception
+in the middle of a message has done nothing to the outside, and the state can be taken from the last commit.
+
+An effect is a plain tuple ``(op, a, b, c)`` with a small number ``op``, because that is the cheapest form of data in
+Python: an effect that is an object of its own class costs 5 to 15 % more per message, and a function in the place of
+``op`` is slower and cannot be looked at. The kernel knows the operations below :data:`HOST_OPS`; a host brings its own
+from there on (:mod:`.effects`).
+
+Prior art: websockets' ``Protocol`` and httpcore's connection pool, in which the core collects what is to be done and
+the shell does it, so that one core runs under several drivers: here Trio's clock, a virtual clock, and a plain loop.
 """
 
 from __future__ import annotations
 
 import enum
 from collections.abc import Hashable
-from typing import Protocol, TypeVar, final
+from typing import Any, Final, Protocol, TypeVar, final
 
 from attrs import frozen
-
-from .receipt import Receipt
 
 M_contra = TypeVar("M_contra", contravariant=True)
 T_contra = TypeVar("T_contra", contravariant=True)
 
+TELL: Final = 0
+"""``(TELL, address, message, None)``"""
+SIGNAL: Final = 1
+"""``(SIGNAL, address, message, None)``: the same, by the control lane."""
+SET_TIMER: Final = 2
+"""``(SET_TIMER, key, at_ms, message)``"""
+CANCEL_TIMER: Final = 3
+"""``(CANCEL_TIMER, key, None, None)``"""
+WATCH: Final = 4
+"""``(WATCH, address, None, None)``"""
+UNWATCH: Final = 5
+"""``(UNWATCH, address, None, None)``"""
+STOP: Final = 6
+"""``(STOP, None, None, None)``"""
+HOST_OPS: Final = 8
+"""The first number that a host may use for an operation of its own."""
 
-class Behaviour(Protocol):
-    """An actor's reaction to one message. Runs to completion; never awaits; an exception is a crash."""
-
-    def receive(self, message: object, /) -> None:
-        """Handle one message."""
-        ...
+Effect = tuple[int, Any, Any, Any]
+"""An operation and its three arguments, ``None`` where it has fewer."""
 
 
 class Receiver(Protocol[M_contra]):
     """A behaviour that says which messages it takes, so that a type checker refuses the others.
 
     ``receive`` handles a message at once and returns ``None``, or returns a coroutine (``async def receive`` does): the
-    message is then a *turn*, which may await. A driver without an event loop takes synchronous ones only. A behaviour
-    may also have ``on_stop(self) -> None``, called once when it is let go in an orderly way: stopped, passivated or
-    drained, not after a crash or a kill.
+    message is then handled in a task of its own, which may await. A driver without an event loop takes synchronous ones
+    only. A behaviour may also have ``on_stop(self) -> None``, called once when it is let go in an orderly way: stopped,
+    passivated or drained, not after a crash or a kill.
     """
 
     def receive(self, message: M_contra, /) -> object:
-        """Handle one message; a returned coroutine runs as a turn."""
+        """Handle one message. An exception is a crash of the actor."""
         ...
 
 
@@ -54,7 +73,7 @@ class Reply(Protocol[T_contra]):
 
 
 class Cause(enum.Enum):
-    """Why an actor is no more."""
+    """Why an actor has ended."""
 
     STOPPED = "stopped"
     KILLED = "killed"
@@ -66,7 +85,7 @@ class Cause(enum.Enum):
 @final
 @frozen
 class Terminated:
-    """What a watcher gets, once, ahead of its other messages; at once when the actor was dead already.
+    """What a watcher gets, once, ahead of its other messages; at once when the actor had ended already.
 
     Attributes:
         address: The actor that was watched.
@@ -79,7 +98,12 @@ class Terminated:
 
 
 class Context(Protocol):
-    """What every driver offers to a behaviour. Bound to one actor; valid as long as that actor lives."""
+    """What every driver offers to an actor. Bound to one life of one actor.
+
+    Called within ``receive`` or within the factory, the methods that ask for something only note it: it happens when
+    the message has been handled and its records are committed, in the order in which it was asked for, and not at all
+    when the message raises. Called from elsewhere (a coroutine of the actor, ``on_stop``), it happens at once.
+    """
 
     @property
     def address(self) -> str:
@@ -87,16 +111,22 @@ class Context(Protocol):
         ...
 
     def now_ms(self) -> int:
-        """The host's timeline: monotonic, anchored to the wall clock once."""
+        """The host's timeline, in milliseconds: monotonic, anchored to the wall clock once."""
         ...
 
-    def tell(self, to: str, message: object) -> Receipt:
-        """Send a message. Synchronous, never blocks, never raises for flow control."""
+    def tell(self, to: str, message: object) -> None:
+        """Send a message. What is refused (no such actor, no room) becomes a dead letter that names this actor."""
+        ...
+
+    def signal(self, to: str, message: object) -> None:
+        """Send a message by the control lane: ahead of the others, never refused for want of room. For news that are
+        bounded by construction, such as the one exit of a child.
+        """
         ...
 
     def set_timer(self, key: Hashable, at_ms: int, message: object) -> None:
-        """Deliver ``message`` to this actor at ``at_ms``. One timer per key: arming again replaces, stale ticks cannot
-        arrive. Lost on restart and stop.
+        """Deliver ``message`` to this actor at ``at_ms``. One timer per key: to arm it again replaces it, and a message
+        of the earlier arming cannot arrive. Lost on restart and stop.
         """
         ...
 
@@ -105,7 +135,7 @@ class Context(Protocol):
         ...
 
     def watch(self, address: str) -> None:
-        """Get :class:`Terminated` when that actor ends, at once when it is dead already. Lost on restart."""
+        """Get :class:`Terminated` when that actor ends, at once when it has ended already. Lost on restart."""
         ...
 
     def unwatch(self, address: str) -> None:
@@ -114,4 +144,17 @@ class Context(Protocol):
 
     def stop(self) -> None:
         """Take no more messages, finish the accepted ones, then end."""
+        ...
+
+    def save(self, owner: str, record: object) -> None:
+        """Put a record into the batch of this message.
+
+        Args:
+            owner: Whose durable state the record belongs to. All records of one message have the same owner.
+            record: An immutable value that the system's journal knows how to apply and to store.
+        """
+        ...
+
+    def emit(self, op: int, a: Any = None, b: Any = None, c: Any = None) -> None:
+        """Ask for an operation of the host (:data:`HOST_OPS` and above)."""
         ...

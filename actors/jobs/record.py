@@ -13,7 +13,7 @@ from ...protocols.jobs.exit import Exit
 from ...protocols.jobs.input import InputQueue
 from ...protocols.jobs.notice import JobRouting
 from ...protocols.jobs.output import OutputBuffer
-from ...protocols.jobs.spec import ExecSpec
+from ...protocols.jobs.spec import JobSpec
 from ...protocols.wakes.event import DeliveryContext
 from ...protocols.wakes.wake import Source
 
@@ -83,7 +83,7 @@ class Job:
     """
 
     id: str
-    spec: ExecSpec
+    spec: JobSpec
     contract: Contract
     admitted_ms: int
     output: OutputBuffer

@@ -16,7 +16,7 @@ from ...protocols.errors import InvalidInputError, WakewardError
 from ...protocols.jobs.input import InputQueue
 from ...protocols.jobs.name import new_job_id
 from ...protocols.jobs.output import OutputBuffer
-from ...protocols.jobs.spec import ExecSpec
+from ...protocols.jobs.spec import JobSpec
 from ...protocols.sessions.route import queue_key
 from ...protocols.wakes.messages import Notice
 from .record import Contract, Job, JobState
@@ -70,7 +70,7 @@ class JobRegistry:
         self._used_ids: dict[str, None] = {}
         self.unsent: dict[str, Notice] = {}
 
-    def admit(self, spec: ExecSpec, contract: Contract, now_ms: int, *, backgrounded: bool = False) -> Job:
+    def admit(self, spec: JobSpec, contract: Contract, now_ms: int, *, backgrounded: bool = False) -> Job:
         """Make a job's record and reserve its place.
 
         Raises:
@@ -91,7 +91,7 @@ class JobRegistry:
         self._live_count[contract.agent_id] = live_count + 1
         return job
 
-    def _new_job(self, spec: ExecSpec, contract: Contract, now_ms: int) -> Job:
+    def _new_job(self, spec: JobSpec, contract: Contract, now_ms: int) -> Job:
         def buffer() -> OutputBuffer:
             return OutputBuffer(spec.head_bytes, spec.tail_bytes)
 

@@ -87,7 +87,7 @@ _Timer = _Timeout | _CheckSilence | _OfferNotice | _NoticeRefused | _Sweep
 
 @final
 @define(eq=False)
-class ExecSupervisor:
+class JobsSupervisor:
     """The behaviour at address ``exec``."""
 
     _ctx: Context

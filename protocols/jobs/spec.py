@@ -27,13 +27,13 @@ DEFAULT_TAIL_BYTES: Final = 150_000
 DEFAULT_GRACE_MS: Final = 5_000
 
 
-def _positive(spec: ExecSpec, attribute: Any, value: int | None) -> None:
+def _positive(spec: JobSpec, attribute: Any, value: int | None) -> None:
     del spec
     if value is not None and value <= 0:
         raise InvalidInputError(f"exec: {attribute.name} is {value!r}, expected more than 0, or None for no limit")
 
 
-def _not_negative(spec: ExecSpec, attribute: Any, value: int) -> None:
+def _not_negative(spec: JobSpec, attribute: Any, value: int) -> None:
     del spec
     if value < 0:
         raise InvalidInputError(f"exec: {attribute.name} is {value!r}, expected 0 or more")
@@ -49,7 +49,7 @@ def _env(value: Mapping[str, str] | None) -> Mapping[str, str] | None:
 
 @final
 @frozen
-class ExecSpec:
+class JobSpec:
     """What to run, and within which limits.
 
     Attributes:

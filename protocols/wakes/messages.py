@@ -7,12 +7,29 @@ frozen instance costs about three times as much to make).
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, final
+from typing import Any, NamedTuple, final
 
 from attrs import define
 
+from ..receipt import Receipt
 from .event import DeliveryContext
+from .turn import Outcome
 from .wake import DEFAULT_COALESCE_MS, Intent, Source, WakeTask
+
+
+class Ticket(NamedTuple):
+    """Who waits for an answer, as a value: the host keeps a table from tickets to callers.
+
+    A ticket can be stored. ``boot`` names the run of the host that gave it, so that a ticket of an earlier run reaches
+    nobody.
+    """
+
+    boot: str
+    number: int
+
+
+Answer = Outcome | Receipt
+"""What a caller gets: the outcome of its wake's turn, or what became of its event, or why nothing will come of it."""
 
 
 @final
@@ -27,8 +44,8 @@ class Wake:
         tasks: Due work to hand to the turn.
         delivery: Where the answer should go, when that differs from the session's own route.
         heartbeat_interval_ms: Set on a tick of a cadence kept elsewhere: such a tick is due by definition.
-        settle: Called once with the outcome of the turn that this wake led to, for whoever waits for it.
-        settle_on_deferral: Settle already at the first deferral; the wake itself goes on.
+        ticket: Whoever waits for the outcome of the turn that this wake leads to. Answered once.
+        answer_at_deferral: Answer already at the first deferral; the wake itself goes on.
     """
 
     session_key: str | None
@@ -42,6 +59,8 @@ class Wake:
     heartbeat_interval_ms: int | None = None
     settle: Callable[[Any], None] | None = None
     settle_on_deferral: bool = False
+    ticket: Ticket | None = None
+    answer_at_deferral: bool = False
 
 
 @final
@@ -55,9 +74,11 @@ class Notice:
         source: Who says it; also the source of its wake.
         trusted: Whether the text may be shown as our own; what comes from outside may not.
         intent: How urgent its wake is; ``None`` queues the event without waking anybody (a subagent's session).
-        settle: Called once with what became of the event (accepted, duplicate, refused and why), when it is durable.
-        is_seen: Whether somebody has been shown meanwhile what the event says. Asked when it is queued, and again
-            before a turn is shown it: a message that took it back could come too late (openclaw#141202).
+        ticket: Whoever waits to hear what became of the event (accepted, or refused and why). Answered once.
+        job_id: The job whose exit it tells. Whether somebody has been shown that exit meanwhile is asked by this id,
+            when the event is queued, and again before a turn is shown it: a message that took it back could come too
+            late (openclaw#141202).
+        reply_to: The actor that is told :class:`NoticeRefused` when there is no room for the event.
     """
 
     session_key: str
@@ -72,6 +93,9 @@ class Notice:
     coalesce_ms: int = 0
     settle: Callable[[Any], None] | None = None
     is_seen: Callable[[], bool] | None = None
+    ticket: Ticket | None = None
+    job_id: str | None = None
+    reply_to: str | None = None
 
 
 @final
@@ -86,3 +110,11 @@ class NoticeSeen:
     session_key: str
     context_key: str
     agent_id: str | None = None
+
+
+@final
+@define(eq=False)
+class NoticeRefused:
+    """Told to ``Notice.reply_to``: there was no room for the event, or no agent took it. Offer it again later."""
+
+    job_id: str

@@ -26,7 +26,7 @@ from ...actors.agent.session import Lane
 from ...actors.agent.state import AgentState, Configure, Pause, Retire
 from ...actors.jobs.ports import JobExited
 from ...actors.jobs.registry import SUPERVISOR_ADDRESS, JobRegistry
-from ...actors.jobs.supervisor import ExecSupervisor
+from ...actors.jobs.supervisor import JobsSupervisor
 from ...actors.router import Directory, Router, refusal_of
 from ...protocols.config import HostConfig
 from ...protocols.errors import HostClosedError, InvalidInputError
@@ -104,7 +104,7 @@ class Host:
         self._router: ActorRef[Wake | Notice | NoticeSeen] = system.spawn(
             _ROUTER, lambda ctx: Router(ctx, self._directory, self.ledger), mailbox=_MAILBOX
         )
-        system.spawn(SUPERVISOR_ADDRESS, lambda ctx: ExecSupervisor(ctx, shell, self._registry), mailbox=_MAILBOX)
+        system.spawn(SUPERVISOR_ADDRESS, lambda ctx: JobsSupervisor(ctx, shell, self._registry), mailbox=_MAILBOX)
 
     # ---- agents
 

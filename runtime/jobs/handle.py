@@ -22,7 +22,7 @@ from ...actors.jobs.record import Job, JobState, NoticeState
 from ...actors.jobs.registry import SUPERVISOR_ADDRESS, JobRegistry
 from ...protocols.jobs.exit import Exit
 from ...protocols.jobs.output import LogPage, NewOutput, OutputReader, page_lines
-from ...protocols.jobs.spec import ExecSpec
+from ...protocols.jobs.spec import JobSpec
 from ...protocols.jobs.terminal_keys import encode_keys, encode_paste
 from ...protocols.receipt import ACCEPTED, Receipt, Refusal
 
@@ -70,7 +70,7 @@ class JobHandle:
         return self._job.id
 
     @property
-    def spec(self) -> ExecSpec:
+    def spec(self) -> JobSpec:
         """What was to be run."""
         return self._job.spec
 

@@ -13,7 +13,7 @@ from ...actors.jobs.record import Contract, Job
 from ...actors.jobs.registry import SUPERVISOR_ADDRESS, JobRegistry
 from ...protocols.errors import HostClosedError
 from ...protocols.jobs.env_guard import check_overrides, sanitize_env
-from ...protocols.jobs.spec import DEFAULT_YIELD_AFTER_MS, ExecSpec
+from ...protocols.jobs.spec import DEFAULT_YIELD_AFTER_MS, JobSpec
 from .handle import JobHandle, Tell
 
 
@@ -37,7 +37,7 @@ class Jobs:
         self._tell = tell
         self._now_ms = now_ms
 
-    def start(self, spec: ExecSpec, contract: Contract, *, backgrounded: bool = True) -> JobHandle:
+    def start(self, spec: JobSpec, contract: Contract, *, backgrounded: bool = True) -> JobHandle:
         """Start a child and return at once. Its exit is announced unless somebody has been shown it before.
 
         Args:
@@ -58,7 +58,7 @@ class Jobs:
         return JobHandle(job, self._registry, self._tell, self._now_ms)
 
     async def run(
-        self, spec: ExecSpec, contract: Contract, *, yield_after_ms: int | None = DEFAULT_YIELD_AFTER_MS
+        self, spec: JobSpec, contract: Contract, *, yield_after_ms: int | None = DEFAULT_YIELD_AFTER_MS
     ) -> JobHandle:
         """Start a child and wait for it, but not for ever.
 

@@ -8,7 +8,7 @@ from typing import TypedDict
 
 from ...actors.jobs.record import Contract
 from ...protocols.jobs.notice import JobRouting
-from ...protocols.jobs.spec import ExecSpec
+from ...protocols.jobs.spec import JobSpec
 from ...protocols.sessions.route import Routing
 from ...protocols.values.duration import Duration, duration_ms
 from ...protocols.wakes.event import DeliveryContext
@@ -62,14 +62,14 @@ class ExecOptions(TypedDict, total=False):
     delivery: DeliveryContext | None
 
 
-def exec_spec(command: str | Sequence[str], options: ExecOptions) -> ExecSpec:
+def exec_spec(command: str | Sequence[str], options: ExecOptions) -> JobSpec:
     """The specification of the child.
 
     Raises:
         InvalidInputError: The command, a duration or an environment variable cannot be used.
     """
     cwd, spill = options.get("cwd"), options.get("spill")
-    return ExecSpec(
+    return JobSpec(
         command if isinstance(command, str) else list(command),
         cwd=None if cwd is None else str(cwd),
         env=child_environment(options.get("env")),

@@ -18,7 +18,7 @@ from typing import Final, final
 import trio
 from attrs import define, field
 
-from ...protocols.jobs.spec import SHELL, ExecSpec
+from ...protocols.jobs.spec import SHELL, JobSpec
 
 Environment = Mapping[str, str] | Mapping[bytes, bytes]
 
@@ -76,7 +76,7 @@ class Spawned:
 
 
 async def spawn(
-    spec: ExecSpec,
+    spec: JobSpec,
     env: Environment,
     limiter: trio.CapacityLimiter,
     *,
@@ -104,7 +104,7 @@ async def spawn(
 
 
 def _start(
-    spec: ExecSpec, env: Environment, is_wanted: Callable[[], bool], open_file: Callable[[], int | None]
+    spec: JobSpec, env: Environment, is_wanted: Callable[[], bool], open_file: Callable[[], int | None]
 ) -> Spawned | None:
     if not is_wanted():
         return None
@@ -123,7 +123,7 @@ def _start(
 _Ends = tuple[int, int, int]
 
 
-def _open_streams(spec: ExecSpec, streams: Streams, output_file: int | None) -> tuple[Sequence[str], _Ends]:
+def _open_streams(spec: JobSpec, streams: Streams, output_file: int | None) -> tuple[Sequence[str], _Ends]:
     if spec.pty:
         return _open_terminal(spec, streams)
     stdin = subprocess.DEVNULL
@@ -146,7 +146,7 @@ def _output_pipe(streams: Streams) -> tuple[int, int]:
     return read_end, streams.for_child(write_end)
 
 
-def _open_terminal(spec: ExecSpec, streams: Streams) -> tuple[Sequence[str], _Ends]:
+def _open_terminal(spec: JobSpec, streams: Streams) -> tuple[Sequence[str], _Ends]:
     streams.stdout, slave = pty.openpty()
     streams.for_child(slave)
     os.set_blocking(streams.stdout, False)

@@ -10,7 +10,7 @@ from support.vectors import Row, each_row
 from wakeward.actors.jobs.record import Contract, Job
 from wakeward.actors.jobs.supervisor import finished_job
 from wakeward.protocols.jobs.notice import DirectScope, JobRouting, exec_notice, main_peer
-from wakeward.protocols.jobs.spec import ExecSpec
+from wakeward.protocols.jobs.spec import JobSpec
 from wakeward.protocols.sessions.route import Routing, Scope, owner_of
 from wakeward.protocols.wakes.event import DeliveryContext
 from wakeward.runtime.jobs.handle import JobHandle
@@ -36,7 +36,7 @@ def contract_of(given: dict[str, Any]) -> Contract:
 
 async def run_to_exit(stage: ExecStage, given: dict[str, Any]) -> JobHandle:
     timeout_s = given["timeout_sec"]
-    spec = ExecSpec(
+    spec = JobSpec(
         given["command"],
         timeout_ms=round(timeout_s * 1000) if timeout_s else None,
         head_bytes=0,

@@ -12,7 +12,7 @@ import pytest
 import trio
 from support.exec_stage import MAIN, ExecStage, live_with, open_exec_stage, wait_until
 from wakeward.protocols.jobs.exit import ExitReason
-from wakeward.protocols.jobs.spec import ExecSpec
+from wakeward.protocols.jobs.spec import JobSpec
 from wakeward.runtime.process import child, tree
 from wakeward.runtime.process.cgroup import find_cgroup_parent
 from wakeward.runtime.process.procfs import Proc, all_procs, read_proc, send_signal
@@ -40,7 +40,7 @@ async def wait_output(stage: ExecStage, job_id: str, text: str) -> None:
 async def test_a_double_forked_daemon_ends_with_its_job(marker: str, *, use_cgroup: bool) -> None:
     with trio.fail_after(10):
         async with open_exec_stage(use_cgroup=use_cgroup) as stage:
-            handle = stage.jobs.start(ExecSpec(["bash", "-c", f"(setsid sleep {marker} &) ; echo hi"]), MAIN)
+            handle = stage.jobs.start(JobSpec(["bash", "-c", f"(setsid sleep {marker} &) ; echo hi"]), MAIN)
             ended = await handle.wait_exit()
             assert (ended.exit_code, ended.cleanup_failure) == (0, None)
             assert live_with(marker) == []
@@ -55,7 +55,7 @@ async def test_a_daemon_that_clears_its_environment_is_found_by_its_cgroup(marke
                 pytest.skip("no control group of version 2 to be had")
             probe.remove()
             script = f"sleep 0.3; (env -i setsid sh -c 'sleep {marker} & exit' &); sleep 0.1; echo hi"
-            handle = stage.jobs.start(ExecSpec(["bash", "-c", script]), MAIN)
+            handle = stage.jobs.start(JobSpec(["bash", "-c", script]), MAIN)
             ended = await handle.wait_exit()
             assert ended.cleanup_failure is None
             assert live_with(marker) == []
@@ -77,7 +77,7 @@ def test_the_groups_of_programs_that_were_killed_are_removed() -> None:
 async def test_a_child_that_ignores_sigterm_is_killed_after_the_grace(marker: str, *, use_cgroup: bool) -> None:
     with trio.fail_after(10):
         async with open_exec_stage(use_cgroup=use_cgroup) as stage:
-            spec = ExecSpec(["bash", "-c", IGNORES_TERM.format(marker=marker)], grace_ms=400)
+            spec = JobSpec(["bash", "-c", IGNORES_TERM.format(marker=marker)], grace_ms=400)
             handle = stage.jobs.start(spec, MAIN)
             await wait_output(stage, handle.id, "ready")
             began = trio.current_time()
@@ -97,7 +97,7 @@ async def test_nobody_is_asked_twice_and_everybody_has_the_grace(
     with trio.fail_after(10):
         async with open_exec_stage(use_cgroup=use_cgroup) as stage:
             script = f"(setsid bash {child} &) ; bash {child} & sleep {marker}"
-            handle = stage.jobs.start(ExecSpec(["bash", "-c", script]), MAIN)
+            handle = stage.jobs.start(JobSpec(["bash", "-c", script]), MAIN)
             await wait_until(lambda: handle.text().count("ready") == 2)
             handle.kill()
             ended = await handle.wait_exit()
@@ -110,7 +110,7 @@ async def test_nobody_is_asked_twice_and_everybody_has_the_grace(
 async def test_a_second_kill_shortens_the_grace(marker: str) -> None:
     with trio.fail_after(5):
         async with open_exec_stage() as stage:
-            spec = ExecSpec(["bash", "-c", IGNORES_TERM.format(marker=marker)], grace_ms=60_000)
+            spec = JobSpec(["bash", "-c", IGNORES_TERM.format(marker=marker)], grace_ms=60_000)
             handle = stage.jobs.start(spec, MAIN)
             await wait_output(stage, handle.id, "ready")
             handle.kill()
@@ -128,7 +128,7 @@ async def test_what_cannot_be_ended_makes_the_cleanup_uncertain_and_never_replac
     monkeypatch.setattr(child, "KILL_PATIENCE", 0.1)
     with trio.fail_after(10):
         async with open_exec_stage(use_cgroup=False) as stage:
-            handle = stage.jobs.start(ExecSpec(["bash", "-c", f"(setsid sleep {marker} &) ; echo hi; exit 3"]), MAIN)
+            handle = stage.jobs.start(JobSpec(["bash", "-c", f"(setsid sleep {marker} &) ; echo hi; exit 3"]), MAIN)
             await wait_until(lambda: handle.exit)
             (left,) = live_with(marker)
             assert handle.exit is not None
@@ -143,7 +143,7 @@ async def test_a_grandchild_that_holds_stdout_does_not_hold_up_the_exit(marker: 
     with trio.fail_after(5):
         async with open_exec_stage(use_cgroup=use_cgroup) as stage:
             began = trio.current_time()
-            handle = stage.jobs.start(ExecSpec(f"sleep {marker} & echo hi"), MAIN)
+            handle = stage.jobs.start(JobSpec(f"sleep {marker} & echo hi"), MAIN)
             ended = await handle.wait_exit()
             assert trio.current_time() - began <= 1
             assert (ended.exit_code, handle.text()) == (0, "hi\n")
@@ -163,7 +163,7 @@ async def test_a_stranger_that_holds_stdout_does_not_hold_up_the_exit_either(tmp
         await server.bind(str(tmp_path / "sock"))
         server.listen()
         async with open_exec_stage() as stage:
-            handle = stage.jobs.start(ExecSpec([sys.executable, "-c", holder]), MAIN)
+            handle = stage.jobs.start(JobSpec([sys.executable, "-c", holder]), MAIN)
             peer, _ = await server.accept()
             _, ancillary, _, _ = await peer.recvmsg(1, 100)
             ended = await handle.wait_exit()
@@ -190,7 +190,7 @@ async def test_a_tree_of_200_is_gone_within_a_second_and_the_host_stays_responsi
 
     with trio.fail_after(30):
         async with open_exec_stage(use_cgroup=use_cgroup) as stage:
-            handle = stage.jobs.start(ExecSpec(["bash", "-c", fork_tree]), MAIN)
+            handle = stage.jobs.start(JobSpec(["bash", "-c", fork_tree]), MAIN)
             await wait_output(stage, handle.id, "ready")
             await wait_until(lambda: len(live_with(marker)) >= 200, 15)
             async with trio.open_nursery() as nursery:
@@ -220,7 +220,7 @@ async def test_orphans_are_reaped(marker: str, *, use_cgroup: bool) -> None:
     with trio.fail_after(10):
         async with open_exec_stage(use_cgroup=use_cgroup) as stage:
             for script in scripts:
-                await stage.jobs.start(ExecSpec(["bash", "-c", script]), MAIN).wait_exit()
+                await stage.jobs.start(JobSpec(["bash", "-c", script]), MAIN).wait_exit()
             assert zombies() <= before
 
 
@@ -229,9 +229,9 @@ async def test_a_child_of_somebody_else_is_neither_signalled_nor_reaped() -> Non
         async with open_exec_stage() as stage:
             other = await trio.lowlevel.open_process(["sleep", "0.2"], start_new_session=True)
             for _ in range(5):
-                await stage.jobs.start(ExecSpec("(sleep 0.01 &)"), MAIN).wait_exit()
+                await stage.jobs.start(JobSpec("(sleep 0.01 &)"), MAIN).wait_exit()
             await trio.sleep(0.3)
-            await stage.jobs.start(ExecSpec("(sleep 0.01 &)"), MAIN).wait_exit()
+            await stage.jobs.start(JobSpec("(sleep 0.01 &)"), MAIN).wait_exit()
             assert await other.wait() == 0
 
 
@@ -246,7 +246,7 @@ async def test_a_detached_child_survives_the_host_and_is_accounted(marker: str, 
     log = tmp_path / "log"
     with trio.fail_after(10):
         async with open_exec_stage() as stage:
-            spec = ExecSpec(f"echo begun; sleep {marker}", detach=True, spill_path=log)
+            spec = JobSpec(f"echo begun; sleep {marker}", detach=True, spill_path=log)
             handle = stage.jobs.start(spec, MAIN)
             await wait_output(stage, handle.id, "begun")
         try:
@@ -266,7 +266,7 @@ async def test_a_detached_child_survives_the_host_and_is_accounted(marker: str, 
 async def test_what_a_detached_child_leaves_behind_stays(marker: str) -> None:
     with trio.fail_after(10):
         async with open_exec_stage() as stage:
-            handle = stage.jobs.start(ExecSpec(f"sleep {marker} & echo hi", detach=True), MAIN)
+            handle = stage.jobs.start(JobSpec(f"sleep {marker} & echo hi", detach=True), MAIN)
             assert (await handle.wait_exit()).exit_code == 0
             assert handle.text() == "hi\n"
         (left,) = live_with(marker)
@@ -284,7 +284,7 @@ async def cancel_at(instant: float, marker: str, *, use_cgroup: bool) -> None:
     with trio.move_on_after(instant) as scope:
         async with open_exec_stage(use_cgroup=use_cgroup) as stage, trio.open_nursery() as nursery:
             for script in scripts * 2:
-                nursery.start_soon(stage.jobs.run, ExecSpec(["bash", "-c", script]), MAIN)
+                nursery.start_soon(stage.jobs.run, JobSpec(["bash", "-c", script]), MAIN)
             await trio.sleep_forever()
     assert scope.cancelled_caught
     assert live_with(marker) == []

@@ -13,7 +13,7 @@ import trio
 from wakeward.actors.jobs.ports import JobExited, JobStarted
 from wakeward.actors.jobs.record import Contract
 from wakeward.actors.jobs.registry import JobLimits, JobRegistry
-from wakeward.actors.jobs.supervisor import ExecSupervisor
+from wakeward.actors.jobs.supervisor import JobsSupervisor
 from wakeward.protocols.jobs.exit import Exit
 from wakeward.protocols.receipt import ACCEPTED, Receipt
 from wakeward.runtime.jobs.jobs import Jobs
@@ -31,7 +31,7 @@ class ExecStage:
     def __init__(self, nursery: trio.Nursery) -> None:
         self._nursery = nursery
         self._timers: dict[Hashable, trio.CancelScope] = {}
-        self.supervisor: ExecSupervisor
+        self.supervisor: JobsSupervisor
         self.shell: ProcessShell
         self.jobs: Jobs
         self.registry = JobRegistry(secrets.randbelow, JobLimits(live_count_max=100_000))
@@ -91,7 +91,7 @@ async def open_exec_stage(*, use_cgroup: bool = True) -> AsyncGenerator[ExecStag
         try:
             async with open_process_shell(stage.deliver, stage.now_ms, use_cgroup=use_cgroup) as shell:
                 stage.shell = shell
-                stage.supervisor = ExecSupervisor(stage, shell, stage.registry)
+                stage.supervisor = JobsSupervisor(stage, shell, stage.registry)
                 stage.jobs = Jobs(stage.registry, stage.tell, stage.now_ms)
                 yield stage
         finally:

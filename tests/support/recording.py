@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Hashable
 from typing import Any
 
-from wakeward.protocols.actor import Behaviour
+from wakeward.protocols.actor import Receiver
 from wakeward.protocols.receipt import ACCEPTED, Receipt
 
 
@@ -17,7 +17,7 @@ class RecordingContext:
         self._now_ms = now_ms
         self._timers: dict[Hashable, tuple[int, int, object]] = {}
         self._armed_count = 0
-        self.behaviour: Behaviour | None = None
+        self.behaviour: Receiver[Any] | None = None
         self.told: list[tuple[str, Any]] = []
         self.watching: set[str] = set()
         self.is_stopped = False

@@ -12,7 +12,7 @@ from wakeward.actors.agent.agent import Agent
 from wakeward.actors.agent.ports import AgentPorts, SlotGranted, TurnEnded
 from wakeward.actors.agent.state import AgentState, Configure, Pause
 from wakeward.actors.router import Directory, Router
-from wakeward.protocols.actor import Behaviour
+from wakeward.protocols.actor import Receiver
 from wakeward.protocols.config import AgentSettings
 from wakeward.protocols.receipt import ACCEPTED, Receipt, Refusal
 from wakeward.protocols.wakes.cooldown import CooldownClock, CooldownPolicy
@@ -76,7 +76,7 @@ class World:
             self.now_ms, lambda: self.end(outcome, turn_id)
         )
         self.on_decision: Callable[[Decision], None] = lambda _decision: None
-        self._actors: dict[str, Behaviour] = {}
+        self._actors: dict[str, Receiver[Any]] = {}
         self._contexts: dict[str, WorldContext] = {}
         self._inbox: deque[tuple[str, object]] = deque()
         self._timers: list[tuple[int, int, Callable[[], object]]] = []

@@ -15,10 +15,10 @@ from support.recording import RecordingContext
 from wakeward.actors.jobs.ports import ExitSeen, JobExited, JobStarted, KillJob, NoticeReleased, StartJob
 from wakeward.actors.jobs.record import Contract, Job, JobState, NoticeState
 from wakeward.actors.jobs.registry import JobLimits, JobRegistry, TooManyJobsError, UnknownJobError
-from wakeward.actors.jobs.supervisor import NOTICE_RETRY_MS, STANDSTILL_MS, ExecSupervisor
+from wakeward.actors.jobs.supervisor import NOTICE_RETRY_MS, STANDSTILL_MS, JobsSupervisor
 from wakeward.protocols.jobs.exit import Exit, ExitReason
 from wakeward.protocols.jobs.notice import JobRouting
-from wakeward.protocols.jobs.spec import ExecSpec
+from wakeward.protocols.jobs.spec import JobSpec
 from wakeward.protocols.receipt import Receipt, Refusal
 from wakeward.protocols.sessions.route import InvalidSessionKeyError, Routing, Scope
 from wakeward.protocols.wakes.event import DeliveryContext
@@ -49,11 +49,11 @@ class Stage:
         self.context = RecordingContext("exec")
         self.processes = Recorded()
         self.registry = JobRegistry(random.Random(1).randrange, limits)
-        self.supervisor = ExecSupervisor(self.context, self.processes, self.registry)
+        self.supervisor = JobsSupervisor(self.context, self.processes, self.registry)
         self.context.behaviour = self.supervisor
 
-    def start(self, spec: ExecSpec | None = None, contract: Contract = MAIN, *, backgrounded: bool = True) -> Job:
-        spec = spec or ExecSpec("make", silence_notice_ms=None)
+    def start(self, spec: JobSpec | None = None, contract: Contract = MAIN, *, backgrounded: bool = True) -> Job:
+        spec = spec or JobSpec("make", silence_notice_ms=None)
         job = self.registry.admit(spec, contract, self.context.now_ms(), backgrounded=backgrounded)
         self.supervisor.receive(StartJob(job))
         self.supervisor.receive(JobStarted(job.id, 100))
@@ -143,12 +143,12 @@ def test_a_supervisor_takes_up_what_the_one_before_it_has_left(stage: Stage) -> 
     stage.context.answer = lambda _to, _message: Receipt(Refusal.FULL)
     ended = stage.start()
     stage.exit(ended)
-    slow = stage.start(ExecSpec("x", timeout_ms=5_000, no_output_timeout_ms=9_000))
+    slow = stage.start(JobSpec("x", timeout_ms=5_000, no_output_timeout_ms=9_000))
     stage.context.advance(900)
     for key in tuple(stage.context.timers):
         stage.context.cancel_timer(key)
     stage.context.answer = lambda _to, _message: Receipt()
-    stage.context.behaviour = ExecSupervisor(stage.context, stage.processes, stage.registry)
+    stage.context.behaviour = JobsSupervisor(stage.context, stage.processes, stage.registry)
     stage.context.advance(NOTICE_RETRY_MS)
     assert [notice.context_key for notice in stage.take()] == [f"exec:{ended.id}"]
     assert {stage.context.timers[name, slow.id] for name in ("timeout", "silence")} == {5_000, 9_000}
@@ -201,7 +201,7 @@ class TestSeenOrAnnounced:
 
 class TestLimits:
     def test_a_run_that_takes_too_long_is_ended(self, stage: Stage) -> None:
-        job = stage.start(ExecSpec("x", timeout_ms=1_000, silence_notice_ms=None, grace_ms=70))
+        job = stage.start(JobSpec("x", timeout_ms=1_000, silence_notice_ms=None, grace_ms=70))
         stage.context.advance(999)
         assert stage.processes.ended == []
         stage.context.advance(1)
@@ -209,7 +209,7 @@ class TestLimits:
         assert job.state is JobState.STOPPING
 
     def test_a_silence_that_takes_too_long_is_ended_and_output_resets_it(self, stage: Stage) -> None:
-        job = stage.start(ExecSpec("x", no_output_timeout_ms=1_000, silence_notice_ms=None))
+        job = stage.start(JobSpec("x", no_output_timeout_ms=1_000, silence_notice_ms=None))
         stage.context.advance(900)
         job.output.append(b"x", stage.context.now_ms())
         stage.context.advance(999)
@@ -218,13 +218,13 @@ class TestLimits:
         assert stage.processes.ended == [(job.id, ExitReason.NO_OUTPUT_TIMEOUT, 5_000)]
 
     def test_no_limit_outlives_the_job(self, stage: Stage) -> None:
-        stage.exit(stage.start(ExecSpec("x", timeout_ms=9, no_output_timeout_ms=9)))
+        stage.exit(stage.start(JobSpec("x", timeout_ms=9, no_output_timeout_ms=9)))
         assert set(stage.context.timers) == {"sweep"}
         stage.context.advance(100)
         assert stage.processes.ended == []
 
     def test_time_in_which_the_host_did_not_run_is_no_silence(self, stage: Stage) -> None:
-        job = stage.start(ExecSpec("x", no_output_timeout_ms=60_000, silence_notice_ms=None))
+        job = stage.start(JobSpec("x", no_output_timeout_ms=60_000, silence_notice_ms=None))
         stage.context.advance(10_000)
         stage.context.jump(20 * 60_000)  # the machine slept, on a timeline that did not stop
         stage.context.advance()
@@ -234,14 +234,14 @@ class TestLimits:
         assert [reason for _, reason, _ in stage.processes.ended] == [ExitReason.NO_OUTPUT_TIMEOUT]
 
     def test_a_timer_that_is_a_little_late_is_no_standstill(self, stage: Stage) -> None:
-        stage.start(ExecSpec("x", no_output_timeout_ms=1_000, silence_notice_ms=None))
+        stage.start(JobSpec("x", no_output_timeout_ms=1_000, silence_notice_ms=None))
         stage.context.jump(1_000 + STANDSTILL_MS)
         stage.context.advance()
         assert len(stage.processes.ended) == 1
 
 
 class TestSilence:
-    SPEC = ExecSpec("x", silence_notice_ms=1_000, timeout_ms=100_000, no_output_timeout_ms=99_500, stdin_open=True)
+    SPEC = JobSpec("x", silence_notice_ms=1_000, timeout_ms=100_000, no_output_timeout_ms=99_500, stdin_open=True)
 
     def test_a_silent_child_is_reported_once_to_its_owner(self, stage: Stage) -> None:
         job = stage.start(self.SPEC)
@@ -276,7 +276,7 @@ class TestSilence:
         terms = Contract(
             MAIN.session_key, "ops", notify_on_exit=False, delivery=delivery, silence_source=Source.CLI_WATCHDOG
         )
-        job = stage.start(ExecSpec(["llm", "-p"], silence_notice_ms=1_000, timeout_ms=100_000), terms)
+        job = stage.start(JobSpec(["llm", "-p"], silence_notice_ms=1_000, timeout_ms=100_000), terms)
         stage.context.advance(1_000)
         (notice,) = stage.take()
         assert (notice.source, notice.intent, notice.reason) == (
@@ -349,7 +349,7 @@ class TestRegistry:
 
     def test_what_was_admitted_in_vain_gives_its_place_back(self) -> None:
         stage = Stage(JobLimits(live_count_max=1))
-        stage.registry.discard(stage.registry.admit(ExecSpec("x"), MAIN, 0))
+        stage.registry.discard(stage.registry.admit(JobSpec("x"), MAIN, 0))
         assert stage.registry.statistics().live_count == 0
         stage.start()
 

@@ -4,7 +4,7 @@ import pytest
 from wakeward.protocols.errors import InvalidInputError
 from wakeward.protocols.jobs.exit import STOPPING, Exit, ExitReason, ExitStatus, FailureKind
 from wakeward.protocols.jobs.notice import limit_text, silence_text
-from wakeward.protocols.jobs.spec import ExecSpec
+from wakeward.protocols.jobs.spec import JobSpec
 
 
 @pytest.mark.parametrize(
@@ -60,25 +60,25 @@ def test_only_our_limits_time_out_and_every_reason_has_a_status(reason: ExitReas
 )
 def test_a_bad_spec_cannot_exist_and_says_why(arguments: dict[str, object], named: str) -> None:
     with pytest.raises(InvalidInputError) as caught:
-        ExecSpec(**arguments)  # pyright: ignore[reportArgumentType] - wrong on purpose
+        JobSpec(**arguments)  # pyright: ignore[reportArgumentType] - wrong on purpose
     assert named in str(caught.value)
 
 
 def test_a_text_goes_to_the_shell_and_a_vector_does_not() -> None:
-    assert ExecSpec("echo $A").argv == ("/bin/sh", "-c", "echo $A")
-    assert ExecSpec(["echo", "$A"]).argv == ("echo", "$A")
+    assert JobSpec("echo $A").argv == ("/bin/sh", "-c", "echo $A")
+    assert JobSpec(["echo", "$A"]).argv == ("echo", "$A")
 
 
 def test_the_environment_is_a_snapshot() -> None:
     env = {"A": "1"}
-    spec = ExecSpec("x", env=env)
+    spec = JobSpec("x", env=env)
     env["A"] = "2"
     assert spec.env == {"A": "1"}
 
 
 def test_a_title_is_one_short_line() -> None:
-    assert ExecSpec("a\n  b").title == "a b"
-    assert len(ExecSpec("x" * 200).title) == 80
+    assert JobSpec("a\n  b").title == "a b"
+    assert len(JobSpec("x" * 200).title) == 80
 
 
 def test_a_silence_names_its_length_the_likely_cause_and_the_next_limit() -> None:

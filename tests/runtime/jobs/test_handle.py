@@ -15,11 +15,11 @@ from support.recording import RecordingContext
 from wakeward.actors.jobs.ports import JobExited, JobStarted
 from wakeward.actors.jobs.record import Contract, Job, JobState
 from wakeward.actors.jobs.registry import JobLimits, JobRegistry, TooManyJobsError, UnknownJobError
-from wakeward.actors.jobs.supervisor import ExecSupervisor
+from wakeward.actors.jobs.supervisor import JobsSupervisor
 from wakeward.protocols.errors import HostClosedError, InvalidInputError
 from wakeward.protocols.jobs.exit import Exit, ExitReason
 from wakeward.protocols.jobs.input import INPUT_MAX_BYTES
-from wakeward.protocols.jobs.spec import ExecSpec
+from wakeward.protocols.jobs.spec import JobSpec
 from wakeward.protocols.receipt import ACCEPTED, Receipt, Refusal
 from wakeward.protocols.wakes.messages import Notice, NoticeSeen
 from wakeward.runtime.jobs.handle import JobHandle
@@ -41,7 +41,7 @@ class Stage:
         self.context = RecordingContext("exec")
         self.registry = JobRegistry(random.Random(7).randrange, limits)
         self.processes = FakeProcesses(self.script, self.deliver, self.now_ms, call_at_in(nursery, self.now_ms))
-        self.supervisor = ExecSupervisor(self.context, self.processes, self.registry)
+        self.supervisor = JobsSupervisor(self.context, self.processes, self.registry)
         self.jobs = Jobs(self.registry, self.tell, self.now_ms)
         self.answer = ACCEPTED
 
@@ -61,7 +61,7 @@ class Stage:
         return self.answer
 
     def start(self, command: str, contract: Contract = OPS) -> JobHandle:
-        return self.jobs.start(ExecSpec(command), contract)
+        return self.jobs.start(JobSpec(command), contract)
 
     @property
     def told(self) -> list[Any]:
@@ -79,7 +79,7 @@ async def test_a_caller_gets_the_exit_of_a_quick_child_and_nobody_is_told(
     autojump_clock: trio.testing.MockClock,
 ) -> None:
     async with open_stage() as stage:
-        handle = await stage.jobs.run(ExecSpec("quick"), OPS)
+        handle = await stage.jobs.run(JobSpec("quick"), OPS)
         assert trio.current_time() == pytest.approx(0.01)
         assert handle.exit is not None
         assert handle.exit.exit_code == 0
@@ -89,7 +89,7 @@ async def test_a_caller_gets_the_exit_of_a_quick_child_and_nobody_is_told(
 
 async def test_a_long_child_goes_to_the_background_and_is_announced(autojump_clock: trio.testing.MockClock) -> None:
     async with open_stage() as stage:
-        handle = await stage.jobs.run(ExecSpec("minute"), OPS, yield_after_ms=10_000)
+        handle = await stage.jobs.run(JobSpec("minute"), OPS, yield_after_ms=10_000)
         assert trio.current_time() == 10
         assert (handle.exit, handle.is_backgrounded) == (None, True)
         await trio.sleep(51)
@@ -100,10 +100,10 @@ async def test_a_long_child_goes_to_the_background_and_is_announced(autojump_clo
 
 async def test_background_at_once_and_never(autojump_clock: trio.testing.MockClock) -> None:
     async with open_stage() as stage:
-        handle = await stage.jobs.run(ExecSpec("minute"), OPS, yield_after_ms=0)
+        handle = await stage.jobs.run(JobSpec("minute"), OPS, yield_after_ms=0)
         assert trio.current_time() == 0
         assert handle.is_backgrounded
-        handle = await stage.jobs.run(ExecSpec("minute"), OPS, yield_after_ms=None)
+        handle = await stage.jobs.run(JobSpec("minute"), OPS, yield_after_ms=None)
         assert trio.current_time() == 60
         assert handle.exit is not None
 
@@ -111,7 +111,7 @@ async def test_background_at_once_and_never(autojump_clock: trio.testing.MockClo
 async def test_a_cancelled_foreground_caller_ends_its_child_silently(autojump_clock: trio.testing.MockClock) -> None:
     async with open_stage() as stage:
         with trio.move_on_after(3) as scope:
-            await stage.jobs.run(ExecSpec("minute"), OPS)
+            await stage.jobs.run(JobSpec("minute"), OPS)
         assert scope.cancelled_caught
         assert stage.processes.live_count == 0
         assert stage.told == []
@@ -234,7 +234,7 @@ async def test_input_is_refused_when_it_cannot_be_taken(autojump_clock: trio.tes
     async with open_stage() as stage:
         closed = stage.start("for-ever")
         assert closed.write("x").refusal is Refusal.STOPPED
-        handle = stage.jobs.start(ExecSpec("for-ever", stdin_open=True), OPS)
+        handle = stage.jobs.start(JobSpec("for-ever", stdin_open=True), OPS)
         assert handle.write(b"x" * INPUT_MAX_BYTES)
         assert handle.write("x").refusal is Refusal.FULL
         with pytest.raises(InvalidInputError):
@@ -264,7 +264,7 @@ async def test_a_start_that_is_refused_leaves_nothing(autojump_clock: trio.testi
 async def test_stopping_all_ends_all_but_the_detached(autojump_clock: trio.testing.MockClock) -> None:
     async with open_stage() as stage:
         ended = [stage.start("for-ever"), stage.start("stubborn")]
-        detached = stage.jobs.start(ExecSpec("for-ever", detach=True), OPS)
+        detached = stage.jobs.start(JobSpec("for-ever", detach=True), OPS)
         stage.processes.stop_all(500)
         await trio.sleep(1)
         assert [one.exit and one.exit.reason for one in ended] == [ExitReason.HOST_STOPPED] * 2
