@@ -25,8 +25,10 @@ class DecisionKind(enum.StrEnum):
     """A guard, a busy session or a backoff holds a wake until ``until_ms``."""
     STARTED = "started"
     RAN = "ran"
+    SEEN = "seen"
+    """The exit that events tell of was shown to somebody in another way: they are acknowledged without a turn."""
     SKIPPED = "skipped"
-    """The turn, or a scheduled beat before its turn, declined; nothing is retried."""
+    """The turn declined, or a guard let a scheduled heartbeat go; nothing is retried."""
     FAILED = "failed"
     PARKED = "parked"
     """The tries are used up. The events stay, and the next wake shows them again."""
@@ -50,6 +52,8 @@ class Decision:
         until_ms: When a deferred wake resumes.
         turn_id: The turn it is about.
         text: The event's text, where the decision is about an event; a turn's reply, where it ran.
+        held_by: What holds a deferred wake: the name of a guard, the kind of a busy skip, or ``backoff``.
+        events: How many events were acknowledged.
     """
 
     at_ms: int
@@ -62,6 +66,8 @@ class Decision:
     until_ms: int | None = None
     turn_id: int | None = None
     text: str | None = None
+    held_by: str | None = None
+    events: int = 0
 
 
 class Ledger(Protocol):

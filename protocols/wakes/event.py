@@ -139,6 +139,7 @@ class Event:
         delivery: Where an answer to it should go.
         redelivered: An earlier turn may have been shown it already, and did not come to its end.
         failed_turns: How many turns that were shown it have failed.
+        job_id: The job whose exit it tells, where it does.
     """
 
     id: int
@@ -151,6 +152,7 @@ class Event:
     delivery: DeliveryContext | None
     redelivered: bool = False
     failed_turns: int = 0
+    job_id: str | None = None
 
     @property
     def safe_text(self) -> str:
