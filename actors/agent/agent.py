@@ -1,7 +1,7 @@
 """The agent: the one owner of its heartbeat, its sessions' events and wakes, and its cooldown clock.
 
-Its parts: :mod:`.session` says where a session stands, :mod:`.events` keeps events, :mod:`.turns` works off wakes, and
-this module takes in what the agent is told. What must hold after every message: a session with events that were promised
+Its parts: :mod:`.session` says where a session stands, :mod:`.events` keeps events, :mod:`.turns` works off wakes,
+:mod:`.held` keeps those that have to wait, and this module takes in what the agent is told. What must hold after every message: a session with events that were promised
 a turn has a pending wake, an active turn or a place in line, or it is parked, visibly.
 
 A message changes the state, and collects records and effects. If it raises, the behaviour is thrown away, and the next
@@ -21,6 +21,7 @@ from ...protocols.wakes.messages import Notice, NoticeSeen, Wake
 from ...protocols.wakes.wake import Intent, Source
 from .core import AgentCore
 from .events import SessionEvents
+from .held import HeldWakes
 from .ports import (
     AgentPorts,
     Configure,
@@ -48,7 +49,8 @@ class Agent:
         """Take up the state where it stands: arm every timer that it implies."""
         self._core = AgentCore(ctx, state, ports)
         self._events = SessionEvents(self._core)
-        self._turns = SessionTurns(self._core, self._events)
+        self._held = HeldWakes(self._core)
+        self._turns = SessionTurns(self._core, self._events, self._held)
         self._turns.recover()
         if state.retired is None:
             self._arm_heartbeat()
@@ -77,9 +79,7 @@ class Agent:
         # A repeat of an event that wakes nobody has to wake somebody, if it was meant to.
         sleeps = isinstance(enqueued, Duplicate) and not session.record.wakes and session.state not in SERVED
         if notice.intent is not None and (sleeps or isinstance(enqueued, Accepted)):
-            wake = Wake(
-                notice.session_key, notice.source, notice.intent, notice.reason, None, notice.coalesce_ms
-            )
+            wake = Wake(notice.session_key, notice.source, notice.intent, notice.reason, None, notice.coalesce_ms)
             self._request(session, wake, owed=True)
         else:
             core.forget_if_empty(session)
@@ -106,12 +106,10 @@ class Agent:
         turn = session.record.turn
         in_turn = () if turn is None else turn.event_ids
         known = [
-            event
-            for event in session.queue.peek()
-            if event.context_key == seen.context_key and event.id not in in_turn
+            event for event in session.queue.peek() if event.context_key == seen.context_key and event.id not in in_turn
         ]
         if self._events.acknowledge_seen(session, known):
-            self._turns.drop_idle_exit(session)
+            self._held.drop_idle_exit(session)
         self._turns.advance(session)
 
     # Turns

@@ -143,9 +143,7 @@ class SessionEvents:
 
     def _forget(self, session: Session, events: Sequence[Event]) -> None:
         if events:
-            self._core.ctx.save(
-                self._core.agent_id, EventsRemoved(session.key, tuple(event.id for event in events))
-            )
+            self._core.ctx.save(self._core.agent_id, EventsRemoved(session.key, tuple(event.id for event in events)))
 
     def _about(self, session: Session, event: Event, kind: DecisionKind, reason: str, *, events: int = 0) -> Decision:
         return Decision(

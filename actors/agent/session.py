@@ -24,7 +24,7 @@ from attrs import define
 from ...protocols.wakes.event import resolve_delivery
 from ...protocols.wakes.event_queue import EventQueue
 from ...protocols.wakes.pending import PendingWake
-from ...protocols.wakes.session_record import SessionRecord, TurnRecord
+from ...protocols.wakes.session_record import SessionRecord
 from ...protocols.wakes.turn import TurnRequest
 
 
@@ -48,14 +48,15 @@ STUCK: Final = SessionState.STUCK
 # A member costs four times as much to look up in its enum as by a name of the module.
 
 MOVES: Final[dict[SessionState, frozenset[SessionState]]] = {
-    RESTING: frozenset({PENDING, IN_LINE, SERVING}),
+    RESTING: frozenset({PENDING, IN_LINE, SERVING, RUNNING, STUCK}),
     PENDING: frozenset({RESTING, IN_LINE, SERVING}),
     IN_LINE: frozenset({SERVING, RESTING}),
     SERVING: frozenset({RUNNING, PENDING, RESTING}),
     RUNNING: frozenset({SERVING, STUCK}),
     STUCK: frozenset({PENDING, RESTING}),
 }
-"""The legal moves. To rest from IN_LINE is to leave the line, when the agent leaves."""
+"""The legal moves. A session that is made from its record after a restart goes from RESTING straight to its turn. From
+IN_LINE it rests when the agent leaves."""
 
 SERVED: Final = frozenset({IN_LINE, SERVING, RUNNING, STUCK})
 """Somebody will come back to the session: the line of slots, or the end of its turn."""
@@ -132,16 +133,3 @@ class Session:
             started_at_ms=now_ms,
             timeout_ms=timeout_ms,
         )
-
-    def begin_turn(self, boot: str, request: TurnRequest, wake: PendingWake) -> None:
-        """Note in the record that a turn runs: what it answers, and what it was shown."""
-        turn = TurnRecord(
-            boot,
-            request.turn_id,
-            request.started_at_ms,
-            request.timeout_ms,
-            wake,
-            tuple(event.id for event in request.events),
-            request.events_dropped,
-        )
-        self.record = self.record.with_turn(turn)

@@ -28,13 +28,13 @@ from ...protocols.wakes.after_turn import (
 )
 from ...protocols.wakes.cooldown import Deferral, DeferReason
 from ...protocols.wakes.decision import DecisionKind
-from ...protocols.wakes.messages import Wake
-from ...protocols.wakes.pending import NO_WAKES, PendingWake, pending_wake
+from ...protocols.wakes.pending import NO_WAKES, PendingWake
 from ...protocols.wakes.session_record import TurnRecord
-from ...protocols.wakes.turn import Failed, Outcome, Ran, Skipped, SkipKind
+from ...protocols.wakes.turn import Failed, Outcome, Ran, Skipped
 from ...protocols.wakes.wake import Intent, Source
 from .core import AgentCore
 from .events import SessionEvents
+from .held import NO_EVENT, HeldWakes
 from .ports import SessionDue, TurnEnded, TurnOverdue, TurnStuck
 from .session import IN_LINE, PENDING, RESTING, RUNNING, SERVED, SERVING, STUCK, Session
 
@@ -42,7 +42,6 @@ STUCK_AFTER_MS: Final = 5_000
 """How long a turn that was told to end may take, before its session is given up and its slot is freed."""
 
 _INTERRUPTED: Final = Failed("interrupted: the agent or its host was started again while the turn ran")
-_NO_EVENT: Final = Skipped(SkipKind.NO_PENDING_EVENT.value)
 _DISABLED: Final = Skipped("disabled")
 
 
@@ -50,11 +49,12 @@ _DISABLED: Final = Skipped("disabled")
 class SessionTurns:
     """The part of an agent that works off what is pending in its sessions."""
 
-    __slots__ = ("_core", "_events")
+    __slots__ = ("_core", "_events", "_held")
 
-    def __init__(self, core: AgentCore, events: SessionEvents) -> None:
+    def __init__(self, core: AgentCore, events: SessionEvents, held: HeldWakes) -> None:
         self._core = core
         self._events = events
+        self._held = held
 
     # A session goes on
 
@@ -94,10 +94,10 @@ class SessionTurns:
             wake = record.batch[0]
             core.put(session, record.with_wakes(record.wakes, record.batch[1:]))
             seen = self._events.take_seen(session)
-            if seen and self._is_idle_exit(session, wake):
-                self._skip(session, wake, _NO_EVENT)
+            if seen and self._held.is_idle_exit(session, wake):
+                self._held.skip(session, wake, NO_EVENT)
             elif not self._admits(wake):
-                self._skip(session, wake, _DISABLED)
+                self._held.skip(session, wake, _DISABLED)
             elif not self._is_held(session, wake):
                 self._start(session, wake)
                 return
@@ -145,10 +145,10 @@ class SessionTurns:
     def _defer_or_drop(self, session: Session, wake: PendingWake, deferral: Deferral) -> None:
         skipped = Skipped(deferral.reason.value, deferral.retry_at_ms)
         if wake.tasks or wake.intent in RETAINED_INTENTS:
-            self._retain(session, wake, skipped, deferral.retry_at_ms, held_by=deferral.reason.value)
+            self._held.retain(session, wake, skipped, deferral.retry_at_ms, held_by=deferral.reason.value)
         else:
-            self._skip(session, wake, skipped)
-            self.ensure_wake(session, deferral.retry_at_ms)
+            self._held.skip(session, wake, skipped)
+            self._held.ensure_wake(session, deferral.retry_at_ms)
 
     def _start(self, session: Session, wake: PendingWake) -> None:
         core, settings = self._core, self._core.state.settings
@@ -202,7 +202,7 @@ class SessionTurns:
         assert turn is not None, stuck
         why = "the handler ignores its cancellation"
         core.decide(DecisionKind.STUCK, session.key, turn.wake, why, turn_id=stuck.turn_id)
-        self._answer(turn.wake, Failed(f"timed out, and {why}"))
+        self._held.answer(turn.wake, Failed(f"timed out, and {why}"))
         core.put(session, session.record.with_turn(evolve(turn, wake=evolve(turn.wake, callers=()))))
         self._put_back(session)
         core.ports.slots.release(core.address, session.key)
@@ -239,7 +239,7 @@ class SessionTurns:
             case Ran():
                 self._ran(session, turn, outcome)
             case Skipped() if isinstance(after.next, Done):
-                self._skip(session, turn.wake, outcome, turn.turn_id)
+                self._held.skip(session, turn.wake, outcome, turn.turn_id)
             case Skipped():
                 pass  # the wake is kept, which is said where it is
             case Failed():
@@ -255,11 +255,11 @@ class SessionTurns:
             wake = self._next_try(wake)
         match after.next:
             case Done(rest_at_ms=rest_at_ms):
-                self.ensure_wake(session, rest_at_ms)
+                self._held.ensure_wake(session, rest_at_ms)
             case RetryAt(at_ms=at_ms, held_by=held_by, reason=reason):
-                self._retain(session, wake, skipped, at_ms, held_by=held_by, reason=reason)
+                self._held.retain(session, wake, skipped, at_ms, held_by=held_by, reason=reason)
             case BlockUntil(at_ms=at_ms, held_by=held_by, reason=reason):
-                self._retain(session, wake, skipped, 0, held_by=held_by, reason=reason, blocked_until_ms=at_ms)
+                self._held.retain(session, wake, skipped, 0, held_by=held_by, reason=reason, blocked_until_ms=at_ms)
             case Park(reason=reason):
                 if not session.record.wakes:
                     self._core.put(session, evolve(session.record, parked=True))
@@ -275,84 +275,17 @@ class SessionTurns:
             core.put(session, evolve(session.record, events_dropped=left))
         kind = DecisionKind.RAN
         core.decide(kind, session.key, wake, wake.reason, turn_id=turn.turn_id, text=ran.reply, events=count)
-        self._answer(wake, ran)
+        self._held.answer(wake, ran)
 
     def _failed(self, session: Session, turn: TurnRecord, failed: Failed) -> None:
         self._core.decide(DecisionKind.FAILED, session.key, turn.wake, failed.reason, turn_id=turn.turn_id)
         self._events.note_failed_turn(session, turn, failed.reason)
-        self._answer(turn.wake, failed)
+        self._held.answer(turn.wake, failed)
 
     def _next_try(self, wake: PendingWake) -> PendingWake:
         # The heartbeat of a failed turn has been. What is left is the work that it asked for.
         intent = Intent.EVENT if wake.intent is Intent.SCHEDULED else wake.intent
         return evolve(wake, attempt=wake.attempt + 1, intent=intent, callers=())
-
-    # A wake that does not become a turn now
-
-    def _retain(
-        self,
-        session: Session,
-        wake: PendingWake,
-        skipped: Skipped | None,
-        not_before_ms: int,
-        *,
-        held_by: str,
-        reason: str | None = None,
-        blocked_until_ms: int = 0,
-    ) -> None:
-        """Put a wake back: behind an instant of its own, or (a busy session) with the whole session behind one."""
-        core = self._core
-        until_ms = max(not_before_ms, blocked_until_ms)
-        core.decide(
-            DecisionKind.DEFERRED, session.key, wake, reason or held_by, until_ms=until_ms, held_by=held_by
-        )
-        if skipped is not None:
-            for caller in wake.callers:
-                if caller.at_deferral:
-                    core.effects.answer(caller.ticket, evolve(skipped, retry_at_ms=until_ms))
-        kept = evolve(
-            wake,
-            ready_at_ms=core.now_ms,
-            not_before_ms=not_before_ms,
-            retained=wake.retained or not_before_ms > 0,
-            callers=tuple(caller for caller in wake.callers if not caller.at_deferral),
-        )
-        wakes = session.record.wakes.offer(kept)
-        core.put(session, session.record.with_wakes(wakes.block(blocked_until_ms) if blocked_until_ms else wakes))
-
-    def _skip(self, session: Session, wake: PendingWake, skipped: Skipped, turn_id: int | None = None) -> None:
-        until_ms = skipped.retry_at_ms
-        kind = DecisionKind.SKIPPED
-        self._core.decide(kind, session.key, wake, skipped.reason, until_ms=until_ms, turn_id=turn_id)
-        self._answer(wake, skipped)
-
-    def _answer(self, wake: PendingWake, outcome: Outcome) -> None:
-        for caller in wake.callers:
-            self._core.effects.answer(caller.ticket, outcome)
-
-    def ensure_wake(self, session: Session, at_ms: int) -> None:
-        """No stranding: while events are left that were promised a turn, something is pending."""
-        core, record = self._core, session.record
-        if not session.events_waiting:
-            if record.owed:
-                core.put(session, evolve(record, owed=False))
-        elif record.owed and not record.wakes and not record.batch:
-            asked = Wake(session.key, Source.RETRY, Intent.EVENT, "events-waiting")
-            wake = evolve(
-                pending_wake(asked, core.now_ms), ready_at_ms=core.now_ms, not_before_ms=at_ms, retained=True
-            )
-            core.put(session, record.with_wakes(record.wakes.offer(wake)))
-
-    def drop_idle_exit(self, session: Session) -> None:
-        """Call off a wake that was for one exit and nothing else, when that exit has been seen."""
-        wake = session.record.wakes.event
-        if wake is not None and self._is_idle_exit(session, wake):
-            self._core.put(session, session.record.with_wakes(evolve(session.record.wakes, event=None)))
-            self._skip(session, wake, _NO_EVENT)
-
-    def _is_idle_exit(self, session: Session, wake: PendingWake) -> bool:
-        alone = len(wake.reasons) == 1 and not wake.callers and not wake.tasks
-        return wake.source is Source.EXEC_EVENT and alone and not session.events_waiting
 
     # Timers, slots, the end
 
@@ -384,7 +317,7 @@ class SessionTurns:
         core = self._core
         if session.record.wakes:
             for wake in session.record.wakes.all():
-                self._skip(session, wake, Skipped(reason))
+                self._held.skip(session, wake, Skipped(reason))
             core.put(session, session.record.with_wakes(NO_WAKES))
         if session.state is IN_LINE:
             core.ports.slots.release(core.address, session.key)
@@ -404,14 +337,12 @@ class SessionTurns:
             turn = session.record.turn
             if turn is None:
                 continue
-            core.move(session, PENDING)
-            core.move(session, SERVING)
-            core.move(session, RUNNING)
             runs = turn.boot == core.ports.boot and core.ports.is_turn_running(turn.turn_id)
             if runs and core.ports.slots.holds(core.address, session.key):
+                core.move(session, RUNNING)
                 self._limit(session.key, turn)
                 continue
-            core.move(session, STUCK)  # it has no slot: it was stuck before, or it is over and nobody was told
+            core.move(session, STUCK)  # without a slot: it was stuck before, or it is over and nobody was told
             if not runs:
                 interrupted.append((session, turn))
         for key in core.ports.slots.sessions_of(core.address):
@@ -422,5 +353,5 @@ class SessionTurns:
             self._finish(session, turn, _INTERRUPTED)
         for session in list(core.state.sessions.values()):
             if session.state not in SERVED:
-                self.ensure_wake(session, core.now_ms)
+                self._held.ensure_wake(session, core.now_ms)
             self.advance(session)

@@ -24,7 +24,7 @@ from attrs import frozen
 
 from ..config import RetryPolicy
 from .pending import PendingWake
-from .turn import Failed, Outcome, Ran, Skipped, SkipKind
+from .turn import Failed, Outcome, Ran, SkipKind, Skipped
 from .wake import Intent, Source
 
 BACKOFF: Final = "backoff"
@@ -123,9 +123,7 @@ def _after_skip(skipped: Skipped, wake: PendingWake, retry: RetryPolicy, now_ms:
     kind, held_by = skipped.kind, skipped.kind.value
     if skipped.is_busy:
         if _waits_for_idle(kind, wake.intent):
-            return AfterTurn(
-                counts=False, failed=False, next=RetryAt(now_ms + retry.idle_ms, held_by, skipped.reason)
-            )
+            return AfterTurn(counts=False, failed=False, next=RetryAt(now_ms + retry.idle_ms, held_by, skipped.reason))
         return AfterTurn(counts=False, failed=False, next=BlockUntil(now_ms + retry.busy_ms, held_by, skipped.reason))
     if kind in _GUARDS and (wake.tasks or wake.intent in RETAINED_INTENTS):
         at_ms = now_ms + retry.busy_ms if skipped.retry_at_ms is None else skipped.retry_at_ms

@@ -25,8 +25,8 @@ from typing import assert_never, final
 
 from attrs import evolve, field, frozen
 
-from ..values.value_class import value_class
 from ..values.duration import Duration, duration_ms
+from ..values.value_class import value_class
 from .wake import Intent
 
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import enum
-from typing import Protocol
+from collections import Counter
+from typing import assert_never
 
-from attrs import define
+from attrs import Factory, define
 
 from .wake import Intent, Source
 
@@ -70,9 +71,51 @@ class Decision:
     events: int = 0
 
 
-class Ledger(Protocol):
-    """Where decisions are recorded."""
+@define(eq=False)
+class DecisionCounts:
+    """The books of one agent, as its decisions add up. Accepted = presented + retained + dead, at every instant.
 
-    def record(self, decision: Decision, /) -> None:
-        """Take one decision. Never fails, never waits."""
-        ...
+    Attributes:
+        wakes: Wakes that were asked for, those that came with an event included.
+        coalesced: Of these, how many joined another that was pending.
+        deferred: How often a wake was held, by what held it.
+    """
+
+    wakes: int = 0
+    coalesced: int = 0
+    deferred: Counter[str] = Factory(Counter[str])
+    turns: int = 0
+    events_accepted: int = 0
+    events_presented: int = 0
+    events_dead: int = 0
+
+    def note(self, decision: Decision) -> None:
+        """Add one decision."""
+        match decision.kind:
+            case DecisionKind.ACCEPTED:
+                self.wakes += 1
+            case DecisionKind.COALESCED:
+                self.wakes += 1
+                self.coalesced += 1
+            case DecisionKind.DEFERRED:
+                self.deferred[decision.held_by or decision.reason] += 1
+            case DecisionKind.STARTED:
+                self.turns += 1
+            case DecisionKind.EVENT:
+                self.events_accepted += 1
+            case DecisionKind.RAN | DecisionKind.SEEN:
+                self.events_presented += decision.events
+            case DecisionKind.DEAD:
+                self.events_dead += 1
+            case (
+                DecisionKind.DUPLICATE
+                | DecisionKind.SKIPPED
+                | DecisionKind.FAILED
+                | DecisionKind.PARKED
+                | DecisionKind.STUCK
+                | DecisionKind.REFUSED
+                | DecisionKind.FLOOD
+            ):
+                pass
+            case _:
+                assert_never(decision.kind)

@@ -116,6 +116,12 @@ class QueueStatistics:
     duplicate_count: int
 
 
+@frozen
+class FailedTurn:
+    kept: tuple[Event, ...]
+    dead: tuple[Event, ...]
+
+
 def normalize_context_key(key: str | None) -> str | None:
     """Trimmed, in lower case; blank is none."""
     return (es_trim(key).lower() or None) if key else None
@@ -173,6 +179,7 @@ class EventQueue:
         trusted: bool = False,
         delivery: DeliveryContext | None = None,
         repeat: Repeat = Repeat.SKIP,
+        job_id: str | None = None,
     ) -> Enqueued:
         """Offer an event.
 
@@ -205,7 +212,9 @@ class EventQueue:
         self._replaced_count += len(replaced)
         for event in replaced:
             self._take(event.id)
-        event = Event(event_id, self.session_key, text, context_key, source, trusted, accepted_at_ms, delivery)
+        event = Event(
+            event_id, self.session_key, text, context_key, source, trusted, accepted_at_ms, delivery, job_id=job_id
+        )
         self._append(event)
         return Accepted(event, self._drop_surplus(), replaced)
 
@@ -233,11 +242,15 @@ class EventQueue:
         self._consumed_count += len(removed)
         return removed
 
+    @property
+    def job_events(self) -> list[Event]:
+        return [e for e in self.peek() if e.job_id is not None]
+
     def drain(self) -> tuple[Event, ...]:
         """Take everything at once, acknowledged."""
         return self.consume(self.peek())
 
-    def count_failed_turn(self, shown: Iterable[Event | int], *, failed_turns_max: int) -> tuple[Event, ...]:
+    def count_failed_turn(self, shown: Iterable[Event | int], *, failed_turns_max: int) -> FailedTurn:
         """Note that a turn which was shown these events failed. They stay, marked as redelivered.
 
         Returns:
@@ -255,7 +268,9 @@ class EventQueue:
                 parked.append(failed)
         self._remove(parked)
         self._parked_count += len(parked)
-        return tuple(parked)
+        return FailedTurn(
+            tuple(e for e in (events.get(i) for i in dict.fromkeys(_ids(shown))) if e is not None), tuple(parked)
+        )
 
     def restore(self, events: Iterable[Event]) -> None:
         """Put back events that an earlier life of this queue accepted, in order, whatever the bound.

@@ -280,7 +280,7 @@ class SessionWakes:
             self.event if event is None else None,
             self.blocked_until_ms,
         )
-        return _turns_of(task, scheduled, event), left if left else NO_WAKES
+        return _turns_of(task, scheduled, event), left or NO_WAKES
 
 
 NO_WAKES: Final = SessionWakes()

@@ -1,0 +1,8 @@
+"""stub"""
+
+from ..values.value_class import value_class
+
+
+@value_class
+class JobRecord:
+    id: str
