@@ -379,7 +379,7 @@ class Agent:
         self._settle_clock(turn, counts=True)
         self._record(DecisionKind.FAILED, lane, wake, failed.reason, turn_id=turn.turn_id)
         if lane.queue is not None and turn.events:
-            dead = lane.queue.count_failed_turn(turn.events, failed_turns_max=settings.queue.failed_turns_max)
+            dead = lane.queue.count_failed_turn(turn.events, failed_turns_max=settings.queue.failed_turns_max).dead
             self._bury(lane, dead, f"shown in {settings.queue.failed_turns_max} failed turns, last: {failed.reason}")
         wake.settle(failed)
         wake.attempt += 1

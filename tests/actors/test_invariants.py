@@ -32,7 +32,7 @@ from wakeward.protocols.sessions.locate import Location
 from wakeward.protocols.wakes import cooldown as cooldown_module
 from wakeward.protocols.wakes.cooldown import CooldownClock, CooldownPolicy
 from wakeward.protocols.wakes.decision import Decision, DecisionKind
-from wakeward.protocols.wakes.event_queue import Accepted, EventQueue
+from wakeward.protocols.wakes.event_queue import Accepted, EventQueue, FailedTurn
 from wakeward.protocols.wakes.turn import BUSY_REASONS, Failed, Outcome, Ran, Skipped, TurnRequest
 from wakeward.protocols.wakes.turn_slots import TurnSlots
 from wakeward.protocols.wakes.wake import Intent, Source
@@ -287,9 +287,11 @@ def wrong_owner(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def events_lost_on_failure(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(
-        EventQueue, "count_failed_turn", lambda self, shown, failed_turns_max: self.consume(shown) and ()
-    )
+    def lose(self: EventQueue, shown: Any, failed_turns_max: int) -> FailedTurn:
+        self.consume(shown)
+        return FailedTurn(kept=(), dead=())
+
+    monkeypatch.setattr(EventQueue, "count_failed_turn", lose)
 
 
 def events_acknowledged_unseen(monkeypatch: pytest.MonkeyPatch) -> None:
