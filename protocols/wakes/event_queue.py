@@ -190,6 +190,7 @@ class EventQueue:
         if not text:
             return _EMPTY_TEXT
         context_key = normalize_context_key(context_key)
+        # A delivery context that names nothing is not equal to None, and a repeat would be missed.
         delivery = delivery or None
         # A repeat is a duplicate also when the queue is full: the caller must not offer it again later.
         said = self._find_said(repeat, text, context_key, delivery)
@@ -219,6 +220,7 @@ class EventQueue:
         """
         assert 0 <= seen_drop_count <= self.unseen_drop_count, (seen_drop_count, self.unseen_drop_count)
         self.unseen_drop_count -= seen_drop_count
+        # A shown event can be gone: dropped at the bound, or taken back, while the turn ran.
         return tuple(event for event_id in _ids(shown) if (event := self._take(event_id)) is not None)
 
     def drain(self) -> tuple[Event, ...]:
@@ -243,7 +245,7 @@ class EventQueue:
                 continue
             failed = evolve(event, redelivered=True, failed_turns=event.failed_turns + 1)
             if failed.failed_turns < failed_turns_max:
-                events[event_id] = failed
+                events[event_id] = failed  # an existing key of a dict keeps its place in the order
                 kept.append(failed)
             else:
                 self._take(event_id)
@@ -291,6 +293,7 @@ class EventQueue:
         return self._events.values() if alike else ()
 
     def _append(self, event: Event) -> None:
+        # A number that is given twice would overwrite an accepted event.
         assert event.id > self._last_id, (event, self._last_id)
         self._last_id = event.id
         if self._events is None:
@@ -309,6 +312,7 @@ class EventQueue:
     def _drop_surplus(self) -> Event | None:
         if self._events is None or len(self._events) <= self.capacity:
             return None
+        # Counted apart from consumed: the next turn is told how many events it will never see.
         self.unseen_drop_count += 1
         return self._take(next(iter(self._events)))
 
@@ -327,6 +331,7 @@ class EventQueue:
                 counts[alike] = left
             elif not counts:
                 self._alike_counts = None
+        # Asked of the dict, not of the event: for a session without jobs this is one test of a local name.
         if job_event_ids is not None:
             job_event_ids.pop(event_id, None)
             if not job_event_ids:
