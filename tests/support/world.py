@@ -64,6 +64,7 @@ class FaultyContext:
     def __init__(self, ctx: Context, world: World) -> None:
         self._ctx = ctx
         self._world = world
+        self.is_ready = False
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._ctx, name)
@@ -77,7 +78,7 @@ class FaultyContext:
         self._ctx.emit(op, a, b, c)
 
     def _step(self) -> None:
-        if self._world.fault_in is not None:
+        if self.is_ready and self._world.fault_in is not None:
             self._world.fault_in -= 1
             if self._world.fault_in < 0:
                 self._world.fault_in = None
@@ -165,7 +166,10 @@ class World:
         state.paused = self.paused
         # Which sessions were told to be busy is the host's to know; a new behaviour says it again.
         self.busy = {(address, key) for address, key in self.busy if address != ctx.address}
-        return Agent(cast("Context", FaultyContext(ctx, self)), state, self.ports)
+        faulty = FaultyContext(ctx, self)
+        agent = Agent(cast("Context", faulty), state, self.ports)
+        faulty.is_ready = True  # faults are planted in messages only
+        return agent
 
     def image(self, agent_id: str) -> AgentImage:
         """What is committed of an agent."""
