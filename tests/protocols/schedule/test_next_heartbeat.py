@@ -4,7 +4,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from wakeward.protocols.schedule.active_hours import ActiveHours
 from wakeward.protocols.schedule.heartbeat import phase_ms
-from wakeward.protocols.schedule.next_heartbeat import OPENING_SPREAD_MS, next_due_ms, resume_due_ms
+from wakeward.protocols.schedule.next_heartbeat import OPENING_SPREAD_MS, next_due_ms
 
 MINUTE_MS = 60_000
 HOUR_MS = 60 * MINUTE_MS
@@ -141,20 +141,3 @@ def test_no_cadence_and_hours_that_never_open_have_no_deadline() -> None:
     never = ActiveHours("08:00", "08:00")
     assert next_due_ms(0, interval_ms=0, phase_ms=0) is None
     assert next_due_ms(0, interval_ms=HOUR_MS, phase_ms=0, active_hours=never) is None
-    assert resume_due_ms(0, armed_ms=-1, interval_ms=HOUR_MS, phase_ms=0, active_hours=never) is None
-
-
-@given(st.one_of(st.none(), windows), instants, instants, intervals, phases)
-def test_a_deadline_taken_up_again_is_caught_up_with_once(
-    hours: ActiveHours | None, now_ms: int, armed_ms: int, interval_ms: int, phase: int
-) -> None:
-    resumed_ms = resume_due_ms(now_ms, armed_ms=armed_ms, interval_ms=interval_ms, phase_ms=phase, active_hours=hours)
-    due_ms = due(now_ms, interval_ms, phase, hours)
-    assert resumed_ms is not None
-    if armed_ms > now_ms:
-        assert resumed_ms == min(armed_ms, due_ms)
-    elif hours is None or hours.contains(now_ms):
-        assert resumed_ms == now_ms
-        assert due(resumed_ms, interval_ms, phase, hours) > now_ms
-    else:
-        assert resumed_ms == due_ms
