@@ -11,7 +11,7 @@ import trio
 
 from ...protocols.config import HostConfig
 from ..clock import Clock
-from ..config.handlers import configured_agents
+from ..config.handlers import load_handlers
 from ..kernel import open_system
 from ..process import open_process_shell
 from .host import CANCEL_GRACE_MS, Host
@@ -30,8 +30,7 @@ async def open_host(config: HostConfig | None = None, *, clock: Clock | None = N
 
     Cancellation: turns are cancelled, children ended with their trees; nothing outlives the block.
     """
-    config = config or HostConfig()
-    configured_agents(config)  # what is wrong with it is said before anything starts
+    config = load_handlers(config or HostConfig())  # a handler that cannot be loaded is reported before anything starts
     clock = clock or Clock.start(time.time_ns() // 1_000_000)
     failure: BaseException | None = None
     try:

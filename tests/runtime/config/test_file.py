@@ -1,4 +1,4 @@
-"""A configuration file says what the API can, and when it is wrong, everything that is wrong with it is said."""
+"""A configuration file can say what the API can. All mistakes in it are reported at once."""
 
 from __future__ import annotations
 
@@ -30,6 +30,7 @@ from wakeward import (
     open_host,
 )
 from wakeward.protocols.openclaw.listed_wakes import WithoutHeartbeat
+from wakeward.protocols.values import duration
 from wakeward.runtime.config.command_agent import CommandAgent
 from wakeward.runtime.config.file import load_config, parse_config
 from wakeward.runtime.config.handlers import configured_agents
@@ -315,6 +316,56 @@ async def test_the_options_of_an_agent_reach_its_specification(folder: Path) -> 
     for agent, spec in zip(config.agents, configured_agents(config), strict=True):
         for each in attrs.fields(AgentOptions):
             assert getattr(spec, each.name) == getattr(agent, each.name), each.name
+
+
+COUNTING = """
+looked_up = []
+async def handle(turn): ...
+def __getattr__(name):
+    looked_up.append(name)
+    return handle
+"""
+
+
+async def test_a_handler_is_loaded_once_on_its_way_from_the_file_to_the_host(folder: Path) -> None:
+    module = (folder / "HANDLERS").read_text()
+    (folder / f"{module}.py").write_text(COUNTING)
+    config = load_config(write(folder, '[[agents]]\nid = "ops"\nhandler = "HANDLERS:counted"\n'))
+    async with open_host(config) as host:
+        assert await host.wake_and_wait("agent:ops:main", source="manual", intent="manual") == Ran()
+    assert sys.modules[module].looked_up == ["counted"]
+
+
+async def test_a_handler_that_a_program_names_is_loaded_once_too(folder: Path) -> None:
+    module = (folder / "HANDLERS").read_text()
+    (folder / f"{module}.py").write_text(COUNTING)
+    config = HostConfig(folder=str(folder), agents=(AgentConfig(id="ops", handler=f"{module}:counted"),))
+    async with open_host(config) as host:
+        assert await host.wake_and_wait("agent:ops:main", source="manual", intent="manual") == Ran()
+    assert sys.modules[module].looked_up == ["counted"]
+
+
+def test_a_configured_value_is_the_value_that_the_gate_reads(folder: Path) -> None:
+    config = load_config(write(folder, EVERYTHING))
+    [ops, dev] = [config.settings_of(spec.id, spec) for spec in configured_agents(config)]
+    assert ops.cooldown is dev.cooldown is config.defaults.cooldown
+    assert ops.turn_timeout_ms is config.agents[0].turn_timeout_ms
+    assert (ops.turn_timeout_ms, dev.turn_timeout_ms) == (250, 90_000)
+
+
+def test_a_duration_is_converted_once_on_its_way_from_the_file(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    converted: list[str] = []
+
+    def counting(raw: str, unit: duration.Unit) -> int:
+        converted.append(raw)
+        return parse_duration_ms(raw, unit)
+
+    parse_duration_ms = duration.parse_duration_ms
+    monkeypatch.setattr(duration, "parse_duration_ms", counting)
+    config = load_config(write(folder, EVERYTHING))
+    for spec in configured_agents(config):
+        config.settings_of(spec.id, spec)
+    assert sorted(converted) == sorted(["1m30s", "500ms", "10s", "2s", "1m", "1h30m", "250ms"])
 
 
 async def test_an_agent_that_cannot_be_called_keeps_the_host_from_opening() -> None:
