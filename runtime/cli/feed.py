@@ -1,7 +1,7 @@
-"""What a host tells whoever prints: in order, and bounded.
+"""A bounded queue between the callbacks of a host and the task that prints.
 
 The ledger calls its watchers in the middle of a decision, so a watcher must neither raise nor wait. Printing may do
-both. So the watcher only queues, and a task of its own prints.
+both. So the watcher only puts into the queue, and a task of its own prints.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import trio
 T = TypeVar("T")
 
 FEED_MAX: Final = 50_000
-"""Items that wait to be printed. One more is left out and counted, so that a stuck terminal does not eat the memory."""
+"""Items that may wait to be printed. One more is left out and counted, so a stuck terminal does not fill the memory."""
 
 
 @final
@@ -21,26 +21,26 @@ class Feed(Generic[T]):
     """A queue from callbacks to one task.
 
     Attributes:
-        items: What was put, in order; iterate over it in one task.
+        items: The items in their order; iterate over them in one task.
         omitted_count: Items that found the queue full.
     """
 
     def __init__(self) -> None:
-        """Make an empty one."""
+        """Make an empty queue."""
         self._send: trio.MemorySendChannel[T]
         self.items: trio.MemoryReceiveChannel[T]
         self._send, self.items = trio.open_memory_channel(FEED_MAX)
         self.omitted_count = 0
 
     def put(self, item: T) -> None:
-        """Queue an item. Never raises, never waits; nothing happens after :meth:`end`."""
+        """Queue an item. Never raises and never waits. After :meth:`end` it does nothing."""
         try:
             self._send.send_nowait(item)
         except trio.WouldBlock:
             self.omitted_count += 1
         except (trio.ClosedResourceError, trio.BrokenResourceError):
-            pass  # nobody prints any more
+            pass  # the task that prints has ended
 
     def end(self) -> None:
-        """Nothing more comes: the iteration ends after what is queued."""
+        """End the iteration after the items that are queued."""
         self._send.close()

@@ -1,4 +1,4 @@
-"""``wakeward run FILE``: a host from a configuration file, until a signal ends it."""
+"""``wakeward run FILE``: run the host of a configuration file until a signal ends it."""
 
 from __future__ import annotations
 
@@ -39,15 +39,16 @@ _LEVELS: Final = {Tone.QUIET: "DEBUG", Tone.BAD: "WARNING"}
     type=click.Choice(["debug", "info", "warning", "error"], case_sensitive=False),
     default="info",
     show_default=True,
-    help="What is said on standard error.",
+    help="The least important messages that are logged on standard error.",
 )
 def run(file: Path, *, as_json: bool, log_level: str) -> None:
     """Run the host that the TOML file FILE describes.
 
-    SIGINT, SIGTERM or SIGHUP drains it: nothing new is taken, and what runs may end within the configured grace. The
+    SIGINT, SIGTERM or SIGHUP drains it: it takes no new work, and what runs may end within the configured grace. A
     second such signal ends it at once. SIGUSR1 prints what the actors are doing.
     """
     config = load_config(file)
+    # The ledger logs decisions too, but here the narrator shows them, or standard output has them as JSON.
     with logging_to(sys.stderr, log_level.upper(), without=(MemoryLedger.__module__,)):
         trio.run(_run, config, str(file), as_json)
 
@@ -65,7 +66,7 @@ async def _run(config: HostConfig, origin: str, as_json: bool) -> None:
 
 
 async def _serve(host: Host, signals: AsyncIterator[int]) -> None:
-    """Until the host has drained."""
+    """Handle signals until the host has drained."""
     async with trio.open_nursery() as nursery:
         drains = False
         async for number in signals:
@@ -73,7 +74,7 @@ async def _serve(host: Host, signals: AsyncIterator[int]) -> None:
                 print(host.system.dump(), file=sys.stderr, flush=True)
             elif drains:
                 logger.warning("{} again: ending what still runs", signal.Signals(number).name)
-                nursery.start_soon(host.drain, 0)
+                nursery.start_soon(host.drain, 0)  # shortens the grace of the drain that is under way
             else:
                 drains = True
                 grace = format_duration(host.config.drain_grace_ms)
@@ -114,6 +115,6 @@ async def _print_json(feed: Feed[Decision]) -> None:
 
 
 def decision_json(decision: Decision) -> dict[str, Any]:
-    """A decision as JSON has it: its attributes, enums by their values."""
+    """A decision as a JSON object: its attributes, and enums by their values."""
     shown = attrs.asdict(decision, recurse=False)
     return {key: getattr(value, "value", value) for key, value in shown.items()}

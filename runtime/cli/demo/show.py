@@ -1,4 +1,4 @@
-"""How the demo looks: lines that scroll, on a terminal a board below them, at the end a table."""
+"""How the demo looks: lines that scroll, below them a board (on a terminal only), and at the end a table."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from rich.text import Text
 from ....protocols.wakes.decision import Decision, DecisionKind
 from ..narration import Line, Narrator, Tone, show_count, show_wait
 from .report import DemoReport
-from .story import AGENTS, COOLDOWN
+from .scenario import AGENTS, COOLDOWN
 
 _COLOURS: Final[Mapping[str, str]] = dict(zip(AGENTS, ("cyan", "magenta", "yellow"), strict=True))
 _STYLES: Final = {
@@ -32,12 +32,12 @@ _BAR_CELLS: Final = 16
 
 @frozen
 class _Glyphs:
-    """What is drawn with.
+    """The characters that are drawn.
 
     Attributes:
-        marks: Before what a line says, by tone.
-        full: A cell of a bar.
-        empty: A cell of the bar of somebody who sleeps.
+        marks: The mark before a line's text, by tone.
+        full: One cell of a bar.
+        empty: One cell of the bar of a sleeping agent.
     """
 
     marks: Mapping[Tone, str]
@@ -50,7 +50,7 @@ _FINE: Final = _Glyphs({Tone.AWAKE: "▶", Tone.GOOD: "✓", Tone.BAD: "✗"}, "
 
 
 def show_seconds(at_ms: int) -> str:
-    """An instant of the demo's timeline, which begins with it."""
+    """An instant of the demo's timeline, which starts at 0."""
     return f"{at_ms / 1000:.2f}s"
 
 
@@ -73,9 +73,9 @@ class DemoShow:
 
     Attributes:
         now_ms: The host's timeline.
-        running: How many children of an agent run.
-        waiting: How many events of an agent wait.
-        events_of: How many events a turn was shown.
+        running: Gives the number of an agent's running children.
+        waiting: Gives the number of an agent's waiting events.
+        events_of: Gives the number of events that a turn was shown.
     """
 
     console: Console
@@ -91,7 +91,7 @@ class DemoShow:
         return _FINE if self.console.encoding.startswith("utf") else _PLAIN
 
     def live(self) -> Live:
-        """The board, refreshed while its block runs. Without a terminal there is none."""
+        """The board, which is refreshed while the block runs. Without a terminal there is none."""
         return Live(
             get_renderable=self._board,
             console=self.console,
@@ -101,17 +101,17 @@ class DemoShow:
         )
 
     def opening(self) -> None:
-        """Say what is going to be seen."""
+        """Introduce the demo."""
         self._say("One wake, one agent: three agents, real children, real guards.", "bold")
         self._say(f"The cooldown is short for this demo: {COOLDOWN}.", "dim")
 
     def caption(self, text: str) -> None:
-        """Announce an act."""
+        """Announce the next part."""
         self._say("")
         self._say(text, "bold")
 
     def decision(self, decision: Decision) -> None:
-        """Show a decision, and keep the board up to date."""
+        """Show a decision, and update the board."""
         state = self._states.get(decision.agent_id or "")
         if state is not None:
             _follow(state, decision)
@@ -127,7 +127,7 @@ class DemoShow:
         text.append(f"{mark} {line.what:<8}", style)
         text.append(line.why, style)
         text.highlight_regex(r"signal \w+|code [1-9]\d*", "red")
-        if self.console.is_terminal:
+        if self.console.is_terminal:  # a file or a pipe gets the whole line
             self.console.print(text, no_wrap=True, overflow="ellipsis")
         else:
             self.console.print(text, soft_wrap=True)
@@ -164,7 +164,7 @@ class DemoShow:
     # ---- the end
 
     def closing(self, report: DemoReport) -> None:
-        """The table, and whether it adds up."""
+        """Show the table, the sums, and whether they add up."""
         self._say("")
         self.console.print(self._table(report))
         for sentence in _sums(report):
@@ -210,5 +210,5 @@ def _sums(report: DemoReport) -> list[str]:
     return [
         f"children: {execs.started} started, {execs.exited} exited",
         f"events: {accepted} accepted = {presented} presented + {retained} retained + {dead} dead",
-        f"turns of an agent that did not own the wake: {report.witness.cross_agent_turns}",
+        f"turns of an agent that did not own the wake: {report.observed.cross_agent_turns}",
     ]
