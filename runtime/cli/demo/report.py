@@ -26,13 +26,13 @@ class DemoReport:
         accepted = total("events_accepted")
         settled = total("events_presented") + total("events_retained") + total("events_dead")
         exits = [key for key in observed.owners if key.startswith("exec:")]
-        untold = sum(1 for key in exits if observed.shown[key] != 1)
+        wrongly_shown = sum(1 for key in exits if observed.shown[key] != 1)
+        foreign = observed.cross_agent_turns
         promises = {
-            f"{observed.cross_agent_turns} turns of an agent that did not own the wake": observed.cross_agent_turns
-            == 0,
+            f"{foreign} turns of an agent that did not own the wake": foreign == 0,
             f"{accepted} events accepted, but {settled} accounted for": accepted == settled,
             f"{execs.started} children started, but {execs.exited} exited": execs.started == execs.exited,
-            f"{untold} exits not shown to their owner exactly once": untold == 0,
+            f"{wrongly_shown} exits not shown to their owner exactly once": wrongly_shown == 0,
             f"{sum(observed.shown.values())} events seen in handlers, but {total('events_presented')} presented": (
                 sum(observed.shown.values()) == total("events_presented")
             ),
