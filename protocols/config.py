@@ -42,6 +42,7 @@ class RetryPolicy:
             behind; given as ``idle``.
     """
 
+    # A default has the form in which a person gives the value: the converter reads 1 as one second.
     attempts_max: int = field(default=5, validator=at_least(1))
     backoff: Backoff = Backoff()
     busy_ms: int = field(default=1, alias="busy", converter=duration_ms)
@@ -67,11 +68,13 @@ class QueuePolicy:
 
 def _timeout_ms(value: Duration | None) -> int | None:
     timeout_ms = None if value is None else duration_ms(value)
-    if timeout_ms == 0:
+    if timeout_ms == 0:  # elsewhere 0 switches something off, and here it would end every turn at its start
         raise InvalidInputError(f"turn_timeout {value!r}: expected more than 0")
     return timeout_ms
 
 
+# Keyword only, so that a subclass can add fields without a default. The validators are for callers without a type
+# checker: a cooldown given as a number would fail only in the gate.
 @frozen(kw_only=True)
 class AgentOptions:
     """The options of one agent. What it leaves out is taken from the host's :attr:`HostConfig.defaults`.
@@ -120,6 +123,7 @@ class AgentConfig(AgentOptions):
     id: str = field(converter=agent_id_of)
     handler: str | None = None
     command: tuple[str, ...] | None = None
+    # Compared by their text: a configuration is equal to itself before and after its handlers are loaded.
     loaded: object | None = field(default=None, init=False, eq=False, repr=False)
 
     def __attrs_post_init__(self) -> None:
@@ -186,7 +190,7 @@ class HostConfig:
     folder: str | None = None
 
     def __attrs_post_init__(self) -> None:
-        ids = [agent.id for agent in self.agents]
+        ids = [agent.id for agent in self.agents]  # in canonical form: "Ops" and "ops" are one agent
         if twice := sorted({agent_id for agent_id in ids if ids.count(agent_id) > 1}):
             raise InvalidInputError(f"agents: {', '.join(map(repr, twice))} configured more than once")
 
@@ -197,6 +201,7 @@ class HostConfig:
 
     def settings_of(self, agent_id: str, options: AgentOptions) -> AgentSettings:
         """The settings of one agent of this host: its own options, and the defaults where it has none."""
+        # An agent that gives a heartbeat replaces the whole of the default one, hours included.
         heartbeat: Heartbeat | None = _first_said("heartbeat", options, self.defaults)
         return AgentSettings(
             agent_id=agent_id,
@@ -261,5 +266,5 @@ class AgentSettings:
     cooldown: CooldownPolicy = CooldownPolicy()
     retry: RetryPolicy = RetryPolicy()
     queue: QueuePolicy = QueuePolicy()
-    turn_timeout_ms: int = field(default=600_000, validator=at_least(1))
+    turn_timeout_ms: int = field(default=600_000, validator=at_least(1))  # no converter: settings are milliseconds
     turns_max: int | None = None

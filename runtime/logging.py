@@ -29,6 +29,7 @@ def logging_to(stream: TextIO, level: str = "INFO", *, without: Collection[str] 
 
     with suppress(ValueError):  # an earlier block has removed it
         logger.remove(0)
+    # No diagnose: it would print the values of variables, and they may be secrets.
     sink = logger.add(stream, level=level, format=_FORMAT, filter=wanted, backtrace=False, diagnose=False)
     logger.enable("wakeward")
     try:

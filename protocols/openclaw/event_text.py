@@ -68,7 +68,7 @@ def is_noise(text: str) -> bool:
 
 
 def _says_nothing(trimmed: str) -> bool:
-    if SILENT_REPLY not in trimmed.upper():
+    if SILENT_REPLY not in trimmed.upper():  # the cheap question first: most texts do not contain the token
         return False
     return _is_silent(trimmed) or _is_silent_json(trimmed) or _is_silent_after_thoughts(trimmed)
 
@@ -79,6 +79,7 @@ def _is_silent(text: str) -> bool:
 
 
 def _without_edge_punctuation(text: str) -> str:
+    # Not str.strip: it wants the set of characters, and Unicode has hundreds of punctuation marks.
     start, end = 0, len(text)
     while start < end and unicodedata.category(text[start]).startswith("P"):
         start += 1
@@ -89,6 +90,7 @@ def _without_edge_punctuation(text: str) -> str:
 
 def _is_silent_json(trimmed: str) -> bool:
     """``"NO_REPLY"`` or ``{"action": "NO_REPLY"}``."""
+    # Parsing is the costly step, so the ends of the text are looked at before it.
     if SILENT_REPLY not in trimmed or trimmed[0] + trimmed[-1] not in {'""', "{}"}:
         return False
     try:
@@ -98,7 +100,7 @@ def _is_silent_json(trimmed: str) -> bool:
     match parsed:
         case str() as said:
             pass
-        case {"action": str() as said, **others} if not others:
+        case {"action": str() as said, **others} if not others:  # a mapping pattern alone accepts further keys
             pass
         case _:
             return False
@@ -108,7 +110,7 @@ def _is_silent_json(trimmed: str) -> bool:
 def _is_silent_after_thoughts(trimmed: str) -> bool:
     """Thoughts in tags or under a heading that end in the token, with no answer before it."""
     start = _end_of_thoughts(trimmed)
-    if start:
+    if start:  # the thoughts have an end, so what follows is the answer
         answer = trimmed[start:]
         return _is_silent(answer) or _has_only_intent(_before_final_token(answer))
     opening = _OPENING_TAG.match(trimmed) or _HEADING.match(trimmed)
@@ -120,6 +122,7 @@ def _is_silent_after_thoughts(trimmed: str) -> bool:
 
 def _end_of_thoughts(text: str) -> int:
     end = 0
+    # match at the end of the last block, and never search: so each character is read once.
     while block := _THOUGHTS.match(text, end):
         end = block.end()
     return end
@@ -139,6 +142,7 @@ def _has_no_answer(said: str | None) -> bool:
     """Like :func:`_has_only_intent`, but thoughts that contain no answer may come first."""
     if said is None or _has_only_intent(said):
         return said is not None
+    # There is a last line: a blank text has only intent, and was answered above.
     *thoughts, last = [line for raw in said.split("\n") if (line := es_trim(raw))]
     ends_silent = _INTENT.fullmatch(last) is not None
     return (ends_silent and bool(thoughts) and not _ANSWER.search("\n".join(thoughts))) or (
@@ -154,6 +158,7 @@ def _only_acknowledges(trimmed: str) -> bool:
         return False
     if _ACKS.fullmatch(trimmed):
         return True
+    # As recorded: markup is removed only if the token is neither at the start nor at the end of the text.
     has_text_beside = trimmed.startswith(HEARTBEAT_ACK) or _ends_in_ack(trimmed)
     return not has_text_beside and _ACKS.fullmatch(es_trim(_without_markup(trimmed))) is not None
 
@@ -183,6 +188,7 @@ def _pattern(pattern: str) -> re.Pattern[str]:
 
 _NODE_COMPLETION: Final = _pattern(r"exec finished(?::|~*\()")
 _ACK_START: Final = _pattern(r"heartbeat_ok(?![a-z0-9_])")
+# Here case counts, as recorded; only _ACK_START compares without it.
 _ACKS: Final = re.compile(rf"(?:{HEARTBEAT_ACK}{_S}*)+")
 _WORD: Final = _pattern(r"[a-z0-9_]")
 _TAG: Final = _pattern(r"<[^>]*>")
@@ -194,6 +200,7 @@ _FINAL_TOKEN: Final = _pattern(r"(?:\A|~|[*.])NO_REPLY~*\Z")
 _TAG_NAME: Final = r"(?:(?:antml:|mm:)?(?:think(?:ing)?|thought)|antthinking)"
 _OPENING_TAG: Final = _pattern(rf"~*<~*{_TAG_NAME}\b[^<>]*>")
 _THOUGHTS: Final = _pattern(rf"~*<~*{_TAG_NAME}\b[^<>]*>(?s:.*?)<~*/~*{_TAG_NAME}~*>~*")
+# *+ keeps what it has matched, so white space before a missing ":" is not read again and again.
 _HEADING: Final = _pattern(r"~*(?:think(?:ing)?|thought|analysis|reasoning)(?:~*+:)?~*\n")
 _PLACEHOLDER: Final = _pattern(r"(?:(?:internal|private)~+)?(?:reasoning|thinking|thoughts?|analysis)(?:~+notes?)?")
 

@@ -88,6 +88,7 @@ def enrolment(
     """
     roster = [HeartbeatEntry(DEFAULT_AGENT_ID)] if agents is None else agents
     ids = [normalize_agent_id(agent.id) for agent in roster]
+    # Three ways to find the ambient agent, in the recorded order: named, of the system, the only one.
     named = optional_agent_id(defaults.agent_id) if defaults else None
     ambient = named or optional_agent_id(system_agent_id) or (ids[0] if len(ids) == 1 else None)
     unique = list(dict.fromkeys(ids))
@@ -118,6 +119,7 @@ def layered_interval_ms(*every: str | None) -> int | None:
     Returns:
         Milliseconds; ``None``: no heartbeat.
     """
+    # The first layer that speaks counts even if its text is nonsense: no falling back to a later one, as recorded.
     raw = next((value for value in every if value is not None), None)
     if raw is None:
         return INTERVAL_MS_DEFAULT

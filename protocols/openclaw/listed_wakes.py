@@ -40,6 +40,7 @@ def is_listed(source: Source, intent: Intent, reason: str, *, names_session: boo
         reason: Its text.
         names_session: Whether the wake named a session, not only an agent.
     """
+    # Strings decide from here on. Elsewhere in this project a reason is text for people.
     reason = es_trim(reason)
     if source is Source.EXEC_EVENT:
         return intent is Intent.EVENT and reason == "exec-event"
@@ -49,4 +50,4 @@ def is_listed(source: Source, intent: Intent, reason: str, *, names_session: boo
         return reason.startswith(_PREFIX_OF[source])
     if source in _WAKE_NOW_OF:
         return names_session and reason == "wake"
-    return source in _ALWAYS_NOW
+    return source in _ALWAYS_NOW  # a scheduled wake never passes: its agent has no interval

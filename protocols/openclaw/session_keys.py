@@ -73,6 +73,12 @@ def is_cron(key: str | None) -> bool:
     return parse_session_key(key) is not None and key_body(key).startswith("cron:")
 
 
+def is_cron_run(key: str | None) -> bool:
+    """Whether the session is one run of a cron job, or below one."""
+    parsed = parse_session_key(key)
+    return parsed is not None and parsed.is_cron_run
+
+
 def is_acp(key: str | None) -> bool:
     """Whether it is a session of the Agent Client Protocol: ``agent:<id>:acp:...``, or the same without an owner."""
     return key_body(key).startswith("acp:")
@@ -80,6 +86,7 @@ def is_acp(key: str | None) -> bool:
 
 def subagent_depth(key: str | None) -> int:
     """How many subagents deep the session is; 0 if no agent started it."""
+    # Lower case before parsing: opaque ids keep their case, and "Subagent:" inside one counts, as recorded.
     folded = es_trim(key or "").lower()
     parsed = parse_session_key(folded)
     return len(_SUBAGENT.findall(parsed.rest.lower() if parsed else folded))
@@ -94,6 +101,7 @@ def split_cron_run(key: str | None) -> CronRunSplit:
     if not raw:
         return CronRunSplit(None, None)
     parsed = parse_session_key(raw)
+    # fullmatch: below a run (":run:7:subagent:x") the key names another session, and must stay whole.
     if parsed is None or not _CRON_RUN_ONLY.fullmatch(parsed.rest):
         return CronRunSplit(raw, None)
     at = last_index_of(raw, _RUN_MARKER)

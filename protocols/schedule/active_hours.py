@@ -32,6 +32,7 @@ _DAY_MINUTES: Final = 1440
 _DAY_MS: Final = _DAY_MINUTES * _MINUTE_MS
 _CALENDAR_CYCLE_MS: Final = 146_097 * _DAY_MS  # 400 years; then every rule of the calendar repeats
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+# datetime has the years 1 to 9999. One year is left free at each end, because the local time may lie in the next year.
 _DATETIME_MS_MIN: Final = (datetime(2, 1, 1, tzinfo=UTC) - _EPOCH) // timedelta(milliseconds=1)
 _DATETIME_MS_END: Final = (datetime(9998, 1, 1, tzinfo=UTC) - _EPOCH) // timedelta(milliseconds=1)
 _SEEK_STEPS_MAX: Final = 8  # a step ends at a boundary or at a change of the offset; changes are months apart
@@ -68,6 +69,7 @@ class ActiveHours:
             minute = _minute_of_day(given, last=last)
             if minute is None:
                 raise InvalidInputError(f"ActiveHours.{name} must be from '00:00' to '{last}', not {given!r}")
+            # Parsed once, here; the class is frozen, so its own fields are set this way.
             object.__setattr__(self, f"_{name}_min", minute)
         zone = _zone_of(self.timezone)
         if zone is None:
@@ -76,6 +78,7 @@ class ActiveHours:
             raise InvalidInputError(f"ActiveHours.timezone must be {accepted}, not {self.timezone!r}{hint}")
         object.__setattr__(self, "_zone", zone)
 
+    # Equal times could as well mean "all day". They mean never, as in OpenClaw, and "00:00" to "24:00" is all day.
     @property
     def never(self) -> bool:
         """Whether start and end are equal, so that the window never opens."""
@@ -90,6 +93,7 @@ class ActiveHours:
         minute = self._local_ms(now_ms) // _MINUTE_MS % _DAY_MINUTES
         if self._start_min < self._end_min:
             return self._start_min <= minute < self._end_min
+        # The window runs over midnight.
         return minute >= self._start_min or minute < self._end_min
 
     def next_open_ms(self, now_ms: int) -> int | None:
@@ -113,6 +117,7 @@ class ActiveHours:
         """The next instant that shows this minute of the day, or an earlier change of the zone's offset."""
         local_ms = self._local_ms(now_ms)
         offset_ms = local_ms - now_ms
+        # At least 1 ms ahead: at the boundary itself the search has ended before.
         before_ms, after_ms = now_ms, now_ms + (boundary_min * _MINUTE_MS - local_ms) % _DAY_MS
         if self._local_ms(after_ms) - after_ms == offset_ms:
             return after_ms

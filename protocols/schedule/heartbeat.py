@@ -42,6 +42,7 @@ def _to_active_hours(value: object) -> ActiveHours | None:
         raise InvalidInputError(
             f"Heartbeat.active_hours must be an ActiveHours or a mapping of {accepted}, not {value!r}"
         )
+    # A mapping is accepted so that a program can write the hours as a file does.
     given = dict(cast("Mapping[str, Any]", value))
     known = [name for name, attribute in fields_dict(ActiveHours).items() if attribute.init]
     if not {"start", "end"} <= given.keys() <= set(known):
@@ -93,4 +94,5 @@ def phase_ms(seed: str, agent_id: str, interval_ms: float | None) -> int:
     whole_ms = max(1, math.floor(interval_ms)) if interval_ms is not None else 1
     # Lone surrogates become U+FFFD, as they do wherever JavaScript encodes text.
     text = f"{seed}:{agent_id}".encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    # The first 32 bits, as recorded: hence the bound of 49.7 days.
     return int.from_bytes(hashlib.sha256(text.encode()).digest()[:4], "big") % whole_ms

@@ -52,8 +52,8 @@ def next_due_ms(
     if interval_ms <= 0 or (active_hours is not None and active_hours.never):
         return None
     if after_ms is not None and now_ms < after_ms <= now_ms + interval_ms:
-        now_ms = after_ms
-    slot_ms = now_ms - (now_ms - phase_ms) % interval_ms
+        now_ms = after_ms  # this due time was served: the clock has been set back since
+    slot_ms = now_ms - (now_ms - phase_ms) % interval_ms  # the last slot, now included
     if active_hours is None:
         return slot_ms + interval_ms
     # The last slot may have moved to an instant ahead of now. Earlier slots moved to the same one, or have passed.
@@ -70,6 +70,7 @@ def _due_time_of(slot_ms: int, interval_ms: int, phase_ms: int, active_hours: Ac
     opens_ms = active_hours.next_open_ms(slot_ms)
     assert opens_ms is not None  # next_due_ms has turned away windows that never open
     closes_ms = active_hours.next_close_ms(opens_ms)
+    # Keep the phase if the window has a slot: so agents that were moved stay spread.
     aligned_ms = opens_ms + (phase_ms - opens_ms) % interval_ms
     if closes_ms is None or aligned_ms < closes_ms:
         return aligned_ms

@@ -37,6 +37,7 @@ _THREAD_MARKER: Final = ":thread:"
 _CRON_RUN: Final = re.compile(r"cron:[^:]+:run:[^:]+")
 # ASCII: without it, IGNORECASE would accept U+017F for "s" and U+212A for "k".
 _SIGNAL_GROUP: Final = re.compile(r"(?:^|:)signal:group:([^:]+)", re.IGNORECASE | re.ASCII)
+# A key may be nested in another agent's key, so the prefix may repeat.
 _MATRIX_ROOM: Final = re.compile(r"(?:(?:agent:[^:]*:)+:*)?matrix:(?:channel|group):", re.IGNORECASE | re.ASCII)
 
 
@@ -94,6 +95,7 @@ def normalize_session_key(key: str | None) -> str:
     """The form in which two keys of one session are equal: trimmed, in lower case except for opaque peer ids."""
     raw = es_trim(key or "")
     folded = raw.lower()
+    # On the hot path most keys have no opaque part, and skip the search for it.
     if "signal:" in folded or "matrix:" in folded:
         return _fold_around(raw, _opaque_spans(raw))
     return folded
@@ -109,12 +111,6 @@ def classify_session_key(key: str | None) -> KeyShape:
     return KeyShape.MALFORMED_AGENT if raw.lower().startswith(_AGENT_PREFIX) else KeyShape.LEGACY_OR_ALIAS
 
 
-def is_cron_run(key: str | None) -> bool:
-    """Whether the session is one run of a cron job, or below one."""
-    parsed = parse_session_key(key)
-    return parsed is not None and parsed.is_cron_run
-
-
 def is_subagent(key: str | None) -> bool:
     """Whether it is a subagent's session: ``agent:<id>:subagent:...``, or the same without an owner."""
     return key_body(key).startswith("subagent:")
@@ -123,6 +119,7 @@ def is_subagent(key: str | None) -> bool:
 def key_body(key: str | None) -> str:
     """The part of a key that says what the session is: everything but the owner, in lower case."""
     parsed = parse_session_key(key)
+    # The rest is trimmed again: white space after the owner ("agent:ops: subagent:x") does not count, as recorded.
     return parsed.rest.lstrip(ES_WHITESPACE) if parsed else es_trim(key or "").lower()
 
 
@@ -152,11 +149,12 @@ def _parse(key: str) -> AgentKey | None:
         return None
     head, _, rest = normalized[len(_AGENT_PREFIX) :].partition(":")
     agent_id = es_trim(head)
-    if not agent_id or not rest or rest[0] == ":":
+    if not agent_id or not rest or rest[0] == ":":  # an empty part is no name: "agent::x", "agent:ops:", "agent:ops::x"
         return None
     return AgentKey(agent_id, rest)
 
 
+# The cache keeps the keys alive, so both their number and their length have a limit.
 _remembered = lru_cache(maxsize=PARSED_KEYS_MAX)(_parse)
 
 

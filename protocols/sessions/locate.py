@@ -59,6 +59,8 @@ def locate(session_key: str | None, agent_id: str | None, routing: Routing, unow
     holder = representable_agent_id(parsed.agent_id)
     if holder is None:
         raise InvalidInputError(f"session key {session_key!r}: no agent can be called {parsed.agent_id!r}")
-    if owner not in (None, holder):
+    if owner not in (None, holder):  # either of the two may be the mistake, so none is preferred
         raise InvalidInputError(f"session key {session_key!r} belongs to agent {holder!r}, not to {owner!r}")
+    # Under global scope the route is the bare key "global". With the holder it becomes the holder's own global session,
+    # so a shared name never leads to another agent.
     return Location(holder, queue_key(event_route(session_key, routing).event_key, holder))

@@ -29,6 +29,7 @@ GLOBAL_KEY: Final = "global"
 AGENT_ID_LENGTH_MAX: Final = 64
 
 _ACCEPTED: Final = "expected 'agent:<agent id>:<rest>'"
+# ASCII: without it, IGNORECASE would accept U+212A for "k", and two ids would mean one agent.
 _VALID_AGENT_ID: Final = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}", re.IGNORECASE | re.ASCII)
 _NOT_IN_AGENT_ID: Final = re.compile(r"[^a-z0-9_-]+")
 
@@ -86,10 +87,11 @@ def event_route(key: str, routing: Routing) -> EventRoute:
     parsed = parse_session_key(key)
     if parsed is None:
         return EventRoute(key)
-    if not parsed.is_cron_run:
+    if not parsed.is_cron_run:  # every other session has turns of its own that read its queue
         return EventRoute(key, None, key)
     match routing.scope:
         case Scope.GLOBAL:
+            # All senders share this queue, so the target is all that still names the agent.
             return EventRoute(GLOBAL_KEY, parsed.agent_id, None)
         case Scope.PER_SENDER:
             main = main_session_key(parsed.agent_id, routing.main_key)
@@ -134,6 +136,7 @@ def owner_of(key: str | None, default_agent_id: str | None = None) -> str:
     parsed = parse_session_key(key)
     if parsed is not None:
         return normalize_agent_id(parsed.agent_id)
+    # A malformed key was meant for some agent. The default agent is probably another one.
     if classify_session_key(key) is KeyShape.MALFORMED_AGENT:
         raise InvalidSessionKeyError(f"session key {key!r} is malformed: {_ACCEPTED}, neither part empty")
     default = optional_agent_id(default_agent_id)
@@ -161,6 +164,7 @@ def store_key(key: str | None, agent_id: str | None, main_key: str | None = DEFA
     normalized = normalize_session_key(key)
     if normalized in {"", DEFAULT_MAIN_KEY}:
         return main_session_key(agent_id, main_key)
+    # Malformed. With a prefix it would become a valid key of an agent that it does not name.
     if normalized.startswith("agent:"):
         return normalized
     return f"agent:{normalize_agent_id(agent_id)}:{normalized}"
@@ -184,6 +188,7 @@ def representable_agent_id(value: str | None) -> str | None:
     trimmed = es_trim(value or "")
     if _VALID_AGENT_ID.fullmatch(trimmed):
         return trimmed.lower()
+    # Cut last, as recorded: so an id of full length may end with a dash.
     return _NOT_IN_AGENT_ID.sub("-", trimmed.lower()).strip("-")[:AGENT_ID_LENGTH_MAX] or None
 
 

@@ -28,7 +28,9 @@ DURATION_MS_MAX: Final = 2**53 - 1
 DURATION_PART_LENGTH_MAX: Final = 100
 """The most characters that one number with its unit may have."""
 
+# Largest first: format_duration goes through them in this order.
 _UNIT_MS: Final[dict[str, int]] = {"d": 86_400_000, "h": 3_600_000, "m": 60_000, "s": 1000, "ms": 1}
+# Not \d, which matches digits of every script. And "ms" before "m": the first alternative that fits is taken.
 _PART: Final = r"([0-9]+(?:\.[0-9]+)?)(ms|s|m|h|d)"
 _ONE: Final = re.compile(_PART + "?")
 _SEVERAL: Final = re.compile(f"(?:{_PART})+")
@@ -57,15 +59,16 @@ def duration_ms(value: Duration, *, default_unit: Unit = "s") -> Milliseconds:
         InvalidInputError: It is no duration, negative, not finite, or above :data:`DURATION_MS_MAX`.
     """
     match value:
-        case Milliseconds():
+        case Milliseconds():  # before int: it is one, and would be read as seconds
             return value
         case str():
             return Milliseconds(parse_duration_ms(value, default_unit))
         case timedelta():
+            # Compared as timedeltas: a float of the largest one is not exact.
             if timedelta(0) <= value <= timedelta(milliseconds=DURATION_MS_MAX):
                 return Milliseconds((value + timedelta(microseconds=500)) // timedelta(milliseconds=1))
         case int() | float() if not isinstance(value, bool):
-            exact = value * _UNIT_MS[default_unit]
+            exact = value * _UNIT_MS[default_unit]  # NaN and infinity fail the comparison below
             if 0 <= exact <= DURATION_MS_MAX:
                 return Milliseconds(_round_half_up(exact))
         case _:

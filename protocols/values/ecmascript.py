@@ -40,10 +40,11 @@ def utf16_head(text: str, units_max: int) -> str:
 
 def utf16_tail(text: str, units_max: int) -> str:
     """The longest suffix of at most ``units_max`` UTF-16 code units; no character is cut in half."""
-    start = max(len(text) - units_max, 0)
+    start = max(len(text) - units_max, 0)  # before the text is reversed: an output can be long
     return utf16_head(text[start:][::-1], units_max)[::-1]
 
 
 def collation_key(text: str) -> tuple[list[tuple[int, str]], str]:
     """A sort key close to ``String.prototype.localeCompare``: punctuation, digits, letters; case decides last."""
+    # swapcase: of two texts that differ in case only, lower case comes first.
     return [((ch.isdigit() + 2 * ch.isalpha()), ch.casefold()) for ch in text], text.swapcase()

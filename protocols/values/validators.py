@@ -46,6 +46,7 @@ def one_of(kind: type[E]) -> Callable[[E | str], E]:
             return kind(value)
         except ValueError:
             accepted = ", ".join(repr(member.value) for member in kind)
+            # from None: the enum's own error says the same, without what is accepted.
             raise InvalidInputError(f"{value!r}: expected one of {accepted}") from None
 
     return convert

@@ -38,6 +38,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         what the command returns.
     """
     try:
+        # Not standalone: click would end the process itself, and tests could not call this function.
         status = wakeward.main(None if argv is None else list(argv), prog_name="wakeward", standalone_mode=False)
     except click.ClickException as error:
         error.show()

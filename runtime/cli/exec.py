@@ -64,6 +64,7 @@ def exec_command(agent_id: str, file: Path | None, command: tuple[str, ...], *, 
 def _status(ended: Exit) -> int:
     if ended.exit_signal is not None:
         return _SIGNALLED + getattr(signal, ended.exit_signal, 0)
+    # Without a signal and without a code there was no process. A shell returns 127 for that.
     return _NOT_FOUND if ended.exit_code is None else ended.exit_code
 
 
@@ -77,8 +78,8 @@ async def _exec(config: HostConfig, agent_id: str, command: tuple[str, ...], out
                 main_session_key(agent_id, config.main_key),
                 command,
                 background=True,
-                notify_on_empty_success=True,
-                silence_notice=None,
+                notify_on_empty_success=True,  # the turn is what this command shows, also after a silent success
+                silence_notice=None,  # a person is watching
                 spill=spill,
             )
             await _tail(job, spill, output)
@@ -94,6 +95,7 @@ def _only(host: Host, agent_id: str) -> None:
         host.add_agent(AgentSpec(agent_id, _stand_in))
     elif agent_id not in host.agents:
         raise click.BadParameter(f"{agent_id!r} is none of {', '.join(host.agents)}", param_hint="--agent")
+    # After the host has opened, because the configuration names them all.
     for other in set(host.agents) - {agent_id}:
         host.remove_agent(other)
 
@@ -153,7 +155,7 @@ class _Report:
             # A busy turn is deferred after it started. Its next try may be far away: this command does not wait for it.
             is_busy = decision.kind is DecisionKind.DEFERRED and self._first(DecisionKind.STARTED) is not None
             if is_busy or decision.kind in _ENDS:
-                self.end = self.end or decision
+                self.end = self.end or decision  # the first turn; this command does not wait for its retries
                 self.turn_ended.set()
 
     def say(self) -> None:

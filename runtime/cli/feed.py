@@ -29,6 +29,7 @@ class Feed(Generic[T]):
         """Make an empty queue."""
         self._send: trio.MemorySendChannel[T]
         self.items: trio.MemoryReceiveChannel[T]
+        # A bounded channel, and not a list with an event: the reader gets the end of the feed from it, too.
         self._send, self.items = trio.open_memory_channel(FEED_MAX)
         self.omitted_count = 0
 

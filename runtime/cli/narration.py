@@ -96,6 +96,7 @@ class Narrator:
                 return "", "", Tone.QUIET
             case DecisionKind.DUPLICATE:
                 return "repeat", _text(decision), Tone.QUIET
+            # These two come directly after the event of the same notice, and show its text in place of the reason.
             case DecisionKind.ACCEPTED if event is not None:
                 return "event", _text(event), Tone.NEWS
             case DecisionKind.COALESCED if event is not None:
@@ -151,6 +152,7 @@ class Narrator:
         return f"until {self._show_instant(decision.until_ms)}, for {show_wait(wait_ms)}"
 
     def _took(self, decision: Decision) -> str:
+        # pop, so that the table is bounded by the turns that run.
         return show_wait(decision.at_ms - self._started_ms.pop(decision.turn_id or 0, decision.at_ms))
 
 
@@ -178,5 +180,6 @@ def _text(decision: Decision) -> str:
 
 def _short(text: str) -> str:
     """The text as one line, without characters that a terminal would obey."""
+    # Event texts come from outside: an escape sequence in one could rewrite the screen.
     line = "".join(ch for ch in " ".join(text.split()) if ch.isprintable())
     return line if len(line) <= TEXT_SHOWN_MAX else f"{line[: TEXT_SHOWN_MAX - 1]}…"

@@ -54,6 +54,7 @@ def run(file: Path, *, as_json: bool, log_level: str) -> None:
 
 
 async def _run(config: HostConfig, origin: str, as_json: bool) -> None:
+    # Opened before the host: a signal that comes while the host starts is handled once it has.
     with trio.open_signal_receiver(*_ENDING, signal.SIGUSR1) as signals:
         async with open_host(config) as host:
             logger.info("{}: {} ({})", origin, show_count(len(host.agents), "agent"), ", ".join(host.agents) or "none")
@@ -62,7 +63,7 @@ async def _run(config: HostConfig, origin: str, as_json: bool) -> None:
                 async with trio.open_nursery() as nursery:
                     nursery.start_soon(_print_json if as_json else _log, feed)
                     await _serve(host, signals)
-                    feed.end()
+                    feed.end()  # the printer ends after the last decision, and with it the nursery
 
 
 async def _serve(host: Host, signals: AsyncIterator[int]) -> None:
@@ -111,6 +112,7 @@ def _clock_time(at_ms: int) -> str:
 
 async def _print_json(feed: Feed[Decision]) -> None:
     async for decision in feed.items:
+        # Flushed per line: the reader may be a program that acts on each decision.
         print(json.dumps(decision_json(decision), ensure_ascii=False), flush=True)
 
 

@@ -109,6 +109,7 @@ def _python_handler(name: str, folder: str | None) -> Handler:
     if not (colon and attribute and all(part.isidentifier() for part in module_name.split("."))):
         raise InvalidInputError(f"{name!r}: expected {_ACCEPTED}")
     if folder is not None and folder not in sys.path:
+        # First, as for a script: a module beside the file wins over an installed one of the same name.
         sys.path.insert(0, folder)
     module = _import(name, module_name)
     handler: Any = module
@@ -135,6 +136,7 @@ def _import(name: str, module_name: str) -> ModuleType:
 
 
 def _is_async(handler: Any) -> bool:
+    # An object with an async __call__ is accepted, too. Its class is asked, because Python calls type(x).__call__.
     return inspect.iscoroutinefunction(handler) or inspect.iscoroutinefunction(type(handler).__call__)
 
 

@@ -22,7 +22,7 @@ def test_key(row: Row) -> None:
         "shape": keys.classify_session_key(key).value,
         "normalized": keys.normalize_session_key(key),
         "is_cron": recorded.is_cron(key),
-        "is_cron_run": keys.is_cron_run(key),
+        "is_cron_run": recorded.is_cron_run(key),
         "is_subagent": keys.is_subagent(key),
         "is_acp": recorded.is_acp(key),
         "is_unscoped_sentinel": recorded.is_unscoped_sentinel(key),

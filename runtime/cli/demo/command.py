@@ -57,6 +57,7 @@ async def play_demo(console: Console | None, pace: float = 1.0) -> DemoReport:
     Cancellation: its children are ended.
     """
     with trio.fail_after(_TIME_MAX):
+        # A clock that starts at 0, so that lines show the seconds since the start.
         async with open_host(demo_config(pace), clock=Clock.start()) as host:
             observed = Observations()
             if console is not None:
@@ -92,7 +93,7 @@ async def _print(feed: Feed[Decision | str], show: DemoShow, finished: trio.Canc
             show.caption(item)
         else:
             show.decision(item)
-    finished.cancel(reason="the demo is over")
+    finished.cancel(reason="the demo is over")  # the refresh task does not end by itself
 
 
 async def _refresh(live: Live) -> None:

@@ -25,6 +25,7 @@ class DemoReport:
         observed = self.observed
         accepted = total("events_accepted")
         settled = total("events_presented") + total("events_retained") + total("events_dead")
+        # A job id is its event's context key: so each exit can be followed from the start of its child to its turn.
         exits = [key for key in observed.owners if key.startswith("exec:")]
         wrongly_shown = sum(1 for key in exits if observed.shown[key] != 1)
         foreign = observed.cross_agent_turns
@@ -40,6 +41,7 @@ class DemoReport:
                 sum(observed.turns.values()) == total("turns")
             ),
         }
+        # All of them, not the first: one broken promise often explains another.
         return [sentence for sentence, kept in promises.items() if not kept]
 
     def as_json(self) -> Mapping[str, Any]:

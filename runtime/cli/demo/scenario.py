@@ -44,7 +44,7 @@ _HEALTH: Final[Sequence[Child]] = (
 )
 _CHECKS: Final[Sequence[Child]] = (
     (0.3, "echo lint clean"),
-    (0.5, "wakeward-demo-docs --build"),
+    (0.5, "wakeward-demo-docs --build"),  # there is no such program: an exit with code 127
     (0.7, "echo 2 of 148 tests failed; exit 1"),
     (0.9, "echo types clean"),
     (1.2, "echo the browser went away; kill -KILL $$"),
@@ -89,6 +89,7 @@ class Observations:
         owners = {turn.agent_id, owner_of(turn.session_key)}
         owners |= {self.owners.get(event.context_key or "", "nobody") for event in turn.events}
         owners |= {self.owners.get(reason, name) for reason in turn.reasons}  # most reasons have no owner
+        # From inside the handler, so a fault of the router is seen here and not only in the router's own count.
         if owners != {name}:
             self.cross_agent_turns += 1
 
@@ -121,13 +122,14 @@ class Scenario:
         await self._a_manual_wake()
         await self._a_flood_of_alerts()
         await self._a_refusal_and_a_failure()
-        await self.host.wait_idle()
+        await self.host.wait_idle()  # retries, deferred wakes and children included: then the sums must add up
 
     def _handler(self, name: str, work: Work) -> Callable[[Turn], Awaitable[Outcome]]:
         async def handler(turn: Turn) -> Outcome:
             self.observed.enter(name, turn)
             await self._pause(TURN_SECONDS)
             outcome = await work(self, turn)
+            # A failed turn acknowledges nothing: its events are shown again, and must not be counted twice.
             if isinstance(outcome, Ran):
                 self.observed.ran(turn)
             return outcome
@@ -153,6 +155,7 @@ class Scenario:
         await self._announce(
             "The nightly cron run of research has children too. It is over when they exit, so research itself is woken."
         )
+        # The host starts these children, not a turn: the exits come when nothing runs in the session of the cron run.
         for child in _NIGHTLY:
             job = await self.host.exec(CRON_RUN, self._command(child), background=True)
             self.observed.owners[f"exec:{job.id}"] = owner_of(CRON_RUN)
@@ -176,7 +179,7 @@ class Scenario:
         await self._announce(
             "An event for an unknown agent is refused. A turn that fails is tried again, and its event is kept."
         )
-        self.observed.owners["mail:1"] = "ghost"
+        self.observed.owners["mail:1"] = "ghost"  # if any agent is shown it, that is a cross-agent turn
         await self.host.notify("agent:ghost:main", "boo", source="hook", intent="immediate", context_key="mail:1")
         await self._notify("research", "the editor asks for a summary", "mail:2")
 
@@ -222,6 +225,6 @@ async def _dev(scenario: Scenario, turn: Turn) -> Outcome:
 async def _research(scenario: Scenario, turn: Turn) -> Outcome:
     if turn.source == "manual":
         await scenario.start(turn, _PAPERS)
-    if turn.source == "hook" and turn.attempt == 0:
+    if turn.source == "hook" and turn.attempt == 0:  # the first try fails, so that a retry is seen
         return Failed("the model is overloaded")
     return Ran()

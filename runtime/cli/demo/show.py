@@ -83,6 +83,7 @@ class DemoShow:
     running: Callable[[str], int]
     waiting: Callable[[str], int]
     events_of: Callable[[int], int | None]
+    # The same narrator as in "wakeward run", so that the demo teaches the lines of the real log.
     _narrator: Narrator = Factory(lambda show: Narrator(show_seconds, show.events_of), takes_self=True)
     _states: dict[str, _State] = Factory(lambda: {name: _State() for name in AGENTS})
 
@@ -96,7 +97,7 @@ class DemoShow:
             get_renderable=self._board,
             console=self.console,
             refresh_per_second=10,
-            auto_refresh=False,
+            auto_refresh=False,  # rich would refresh from a thread, while the event loop changes the host's state
             transient=True,
         )
 
@@ -157,6 +158,7 @@ class DemoShow:
             return Text(full * _BAR_CELLS, "bold green"), f"awake, turn #{state.turn_id} ({state.woken_by})"
         left_ms = state.held_until_ms - self.now_ms()
         if left_ms > 0:
+            # At least one cell: an agent that is still held must not look asleep.
             cells = max(1, round(_BAR_CELLS * left_ms / max(1, state.held_for_ms)))
             return Text(full * min(cells, _BAR_CELLS), "blue"), f"held for {show_wait(left_ms)} ({state.held_why})"
         return Text(self._glyphs.empty * _BAR_CELLS, "dim"), "asleep"

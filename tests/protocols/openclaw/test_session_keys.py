@@ -9,6 +9,7 @@ from wakeward.protocols.openclaw.session_keys import (
     delivery_route,
     is_acp,
     is_cron,
+    is_cron_run,
     is_unscoped_sentinel,
     scoped_wake,
     split_cron_run,
@@ -61,6 +62,12 @@ def test_no_acp(key: str | None) -> None:
 )
 def test_subagent_depth(key: str | None, depth: int) -> None:
     assert subagent_depth(key) == depth
+
+
+def test_a_run_of_a_cron_job_has_an_owner() -> None:
+    assert is_cron_run("agent:ops:cron:nightly:run:7:subagent:x")
+    assert not is_cron_run("agent:ops:cron:nightly")
+    assert not is_cron_run("cron:nightly:run:7")
 
 
 def test_unscoped_sentinel() -> None:

@@ -9,7 +9,6 @@ from wakeward.protocols.sessions.key import (
     KeyShape,
     ThreadSplit,
     classify_session_key,
-    is_cron_run,
     is_subagent,
     normalize_session_key,
     parse_session_key,
@@ -151,8 +150,7 @@ def test_no_subagent(key: str | None) -> None:
     ],
 )
 def test_cron_run(rest: str, run: bool) -> None:
-    assert is_cron_run(f"agent:ops:{rest}") is run
-    assert not is_cron_run(rest)
+    assert AgentKey("ops", rest).is_cron_run is run
 
 
 @pytest.mark.parametrize(
