@@ -92,7 +92,7 @@ async def _exec(config: HostConfig, agent_id: str, command: tuple[str, ...], out
 def _only(host: Host, agent_id: str) -> None:
     """Leave only this agent in the host, so that no heartbeat of another one starts a turn meanwhile."""
     if not host.agents:
-        host.add_agent(AgentSpec(agent_id, _stand_in))
+        host.add_agent(AgentSpec(agent_id, _empty_handler))
     elif agent_id not in host.agents:
         raise click.BadParameter(f"{agent_id!r} is none of {', '.join(host.agents)}", param_hint="--agent")
     # After the host has opened, because the configuration names them all.
@@ -100,7 +100,7 @@ def _only(host: Host, agent_id: str) -> None:
         host.remove_agent(other)
 
 
-async def _stand_in(turn: Turn) -> Ran:
+async def _empty_handler(turn: Turn) -> Ran:
     del turn
     await trio.lowlevel.checkpoint()
     return Ran()
