@@ -24,8 +24,8 @@ from ..host.ledger import MemoryLedger
 from ..host.open import open_host
 from ..host.statistics import DrainReport
 from ..logging import logging_to
-from .feed import Feed
 from .narration import Narrator, Tone, show_count
+from .print_queue import PrintQueue
 
 _ENDING: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _LEVELS: Final = {Tone.QUIET: "DEBUG", Tone.BAD: "WARNING"}
@@ -58,12 +58,12 @@ async def _run(config: HostConfig, origin: str, as_json: bool) -> None:
     with trio.open_signal_receiver(*_ENDING, signal.SIGUSR1) as signals:
         async with open_host(config) as host:
             logger.info("{}: {} ({})", origin, show_count(len(host.agents), "agent"), ", ".join(host.agents) or "none")
-            feed = Feed[Decision]()
-            with host.ledger.watch(feed.put):
+            decisions = PrintQueue[Decision]()
+            with host.ledger.watch(decisions.put):
                 async with trio.open_nursery() as nursery:
-                    nursery.start_soon(_print_json if as_json else _log, feed)
+                    nursery.start_soon(_print_json if as_json else _log, decisions)
                     await _serve(host, signals)
-                    feed.end()  # the printer ends after the last decision, and with it the nursery
+                    decisions.end()  # the printer ends after the last decision, and with it the nursery
 
 
 async def _serve(host: Host, signals: AsyncIterator[int]) -> None:
@@ -98,9 +98,9 @@ def _say(report: DrainReport) -> None:
         logger.warning("{} not yet presented to {}", show_count(count, "event"), session_key)
 
 
-async def _log(feed: Feed[Decision]) -> None:
+async def _log(decisions: PrintQueue[Decision]) -> None:
     narrator = Narrator(_clock_time)
-    async for decision in feed.items:
+    async for decision in decisions.items:
         line = narrator.line(decision)
         if line is not None:
             logger.log(_LEVELS.get(line.tone, "INFO"), "{:<10} {:<8} {}", line.who, line.what, line.why)
@@ -110,8 +110,8 @@ def _clock_time(at_ms: int) -> str:
     return datetime.fromtimestamp(at_ms / 1000, tz=UTC).astimezone().strftime("%H:%M:%S.%f")[:-3]
 
 
-async def _print_json(feed: Feed[Decision]) -> None:
-    async for decision in feed.items:
+async def _print_json(decisions: PrintQueue[Decision]) -> None:
+    async for decision in decisions.items:
         # Flushed per line: the reader may be a program that acts on each decision.
         print(json.dumps(decision_json(decision), ensure_ascii=False), flush=True)
 

@@ -15,7 +15,7 @@ from ....protocols.wakes.decision import Decision
 from ...clock import Clock
 from ...host.host import Host
 from ...host.open import open_host
-from ..feed import Feed
+from ..print_queue import PrintQueue
 from .report import DemoReport
 from .scenario import Observations, Scenario, demo_config
 from .show import DemoShow
@@ -75,20 +75,20 @@ async def _show(host: Host, observed: Observations, console: Console, pace: floa
         events_of=observed.events_of.get,
     )
     show.opening()
-    feed = Feed[Decision | str]()
-    with host.ledger.watch(feed.put), show.live() as live:
+    items = PrintQueue[Decision | str]()
+    with host.ledger.watch(items.put), show.live() as live:
         async with trio.open_nursery() as nursery:
             nursery.start_soon(_refresh, live)
-            nursery.start_soon(_print, feed, show, nursery.cancel_scope)
-            await Scenario(host, observed, feed.put, pace).play()
-            feed.end()
+            nursery.start_soon(_print, items, show, nursery.cancel_scope)
+            await Scenario(host, observed, items.put, pace).play()
+            items.end()
     report = DemoReport(host.statistics(), observed)
     show.closing(report)
     return report
 
 
-async def _print(feed: Feed[Decision | str], show: DemoShow, finished: trio.CancelScope) -> None:
-    async for item in feed.items:
+async def _print(items: PrintQueue[Decision | str], show: DemoShow, finished: trio.CancelScope) -> None:
+    async for item in items.items:
         if isinstance(item, str):
             show.caption(item)
         else:

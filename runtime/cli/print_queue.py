@@ -12,12 +12,12 @@ import trio
 
 T = TypeVar("T")
 
-FEED_MAX: Final = 50_000
+WAITING_MAX: Final = 50_000
 """Items that may wait to be printed. One more is left out and counted, so a stuck terminal does not fill the memory."""
 
 
 @final
-class Feed(Generic[T]):
+class PrintQueue(Generic[T]):
     """A queue from callbacks to one task.
 
     Attributes:
@@ -29,8 +29,8 @@ class Feed(Generic[T]):
         """Make an empty queue."""
         self._send: trio.MemorySendChannel[T]
         self.items: trio.MemoryReceiveChannel[T]
-        # A bounded channel, and not a list with an event: the reader gets the end of the feed from it, too.
-        self._send, self.items = trio.open_memory_channel(FEED_MAX)
+        # A bounded channel, and not a list with an event: the reader gets the end of the items from it, too.
+        self._send, self.items = trio.open_memory_channel(WAITING_MAX)
         self.omitted_count = 0
 
     def put(self, item: T) -> None:
