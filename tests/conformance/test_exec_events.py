@@ -7,7 +7,6 @@ from typing import Any
 import pytest
 from support.vectors import Row, each_row
 from wakeward.protocols.errors import InvalidInputError
-from wakeward.protocols.jobs.completion import parse_exec_completion
 from wakeward.protocols.jobs.exit import ExitReason
 from wakeward.protocols.jobs.notice import (
     DirectScope,
@@ -25,6 +24,7 @@ from wakeward.protocols.openclaw.event_text import (
     is_cron_event,
     is_exec_completion,
     is_relayable_completion,
+    parse_exec_completion,
 )
 from wakeward.protocols.sessions.route import Routing, Scope
 from wakeward.protocols.wakes.event import DeliveryContext

@@ -6,7 +6,6 @@ import pytest
 from attrs import evolve
 from hypothesis import given
 from hypothesis import strategies as st
-from wakeward.protocols.jobs.completion import parse_exec_completion
 from wakeward.protocols.jobs.exit import ExitReason
 from wakeward.protocols.jobs.notice import (
     OUTPUT_SHOWN_UNITS_MAX,
@@ -22,7 +21,7 @@ from wakeward.protocols.jobs.notice import (
     exit_text,
     main_peer,
 )
-from wakeward.protocols.openclaw.event_text import is_exec_completion
+from wakeward.protocols.openclaw.event_text import is_exec_completion, parse_exec_completion
 from wakeward.protocols.sessions.route import InvalidSessionKeyError, Routing, Scope
 from wakeward.protocols.values.ecmascript import utf16_head, utf16_len, utf16_tail
 from wakeward.protocols.wakes.event import DeliveryContext
