@@ -15,6 +15,7 @@ from ...protocols.jobs.messages import ShellFact
 from ...protocols.journal.apply import AgentImage, apply
 from ...protocols.journal.port import Journal
 from ..clock import Clock
+from ..config.handlers import load_handlers
 from ..journal.memory import MemoryJournal
 from ..journal.store import Store
 from ..kernel import DeadLetter, open_system
@@ -40,7 +41,7 @@ async def open_host(
 
     Cancellation: turns are cancelled, children ended with their trees; nothing outlives the block.
     """
-    config = config or HostConfig()
+    config = load_handlers(config or HostConfig())  # what is wrong with it is said before anything starts
     clock = clock or Clock.start(time.time_ns() // 1_000_000)
     boot = secrets.token_hex(8)
     store = Store(journal or MemoryJournal(boot), AgentImage, apply)
