@@ -299,6 +299,8 @@ class SessionTurns:
     def on_slot_granted(self, session_key: str) -> None:
         """A session in line may go on."""
         core = self._core
+        if not core.ports.slots.holds(core.address, session_key):
+            return  # it was given back meanwhile: the behaviour that stood in line has crashed
         session = core.state.sessions.get(session_key)
         if session is None or session.state is not IN_LINE:
             if session is None or session.state is not RUNNING:

@@ -75,11 +75,10 @@ class Agents(RuleBasedStateMachine):
         self.world = World(turns_max=TURNS_MAX, contains_crashes=True)
         self.world.on_start = self.on_start
         self.world.on_decision = self.on_decision
-        self.world.on_interrupt = lambda turn_id, outcome: self.world.at(
-            self.world.now_ms, lambda: self.end(outcome, turn_id)
-        )
+        self.world.on_interrupt = lambda turn_id, outcome: self.interrupted.append((outcome, turn_id))
         for agent_id in AGENTS:
             self.world.add_agent(self.settings_of(agent_id, 1_800_000))
+        self.interrupted: list[tuple[Outcome, int]] = []
         self.asked: set[str] = set()
         self.accepted: dict[str, list[int]] = defaultdict(list)
         self.shown: dict[str, list[int]] = defaultdict(list)
@@ -136,6 +135,10 @@ class Agents(RuleBasedStateMachine):
     @rule(by_ms=jumps)
     def advance(self, by_ms: int) -> None:
         self.world.advance(by_ms)
+        while self.interrupted:
+            outcome, turn_id = self.interrupted.pop()
+            if turn_id in self.world.active:
+                self.end(outcome, turn_id)
 
     @rule(agent_id=agent_ids, interval_ms=st.sampled_from([None, 45_000, 1_800_000]))
     def reconfigure(self, agent_id: str, interval_ms: int | None) -> None:
@@ -161,7 +164,8 @@ class Agents(RuleBasedStateMachine):
         assert request.session_key.split(":")[1] == request.agent_id, "no fan-out"
         sessions = [turn.session_key for _, turn in self.world.active.values()]
         assert len(sessions) == len(set(sessions)), "single flight"
-        assert len(sessions) <= TURNS_MAX, "bounded turns"
+        stuck = {decision.turn_id for decision in self.world.kinds(DecisionKind.STUCK)}
+        assert len(self.world.active.keys() - stuck) <= TURNS_MAX, "bounded turns"
         assert request.attempt < RETRY.attempts_max, "bounded retry"
         ids = [event.id for event in request.events]
         left = [event for event in self.accepted[request.session_key] if event not in self.shown[request.session_key]]
@@ -293,14 +297,14 @@ class Agents(RuleBasedStateMachine):
         for _ in range(60):
             while self.world.active:
                 self.end(Ran(), next(iter(self.world.active)))
-            self.world.advance(61_000)
+            self.advance(61_000)
         for agent_id in AGENTS:
             assert self.world.states[agent_id].events_retained == 0, "no loss"
         assert self.world.outstanding == 0
 
 
 SETTINGS = settings(
-    max_examples=150, stateful_step_count=30, deadline=None, suppress_health_check=[HealthCheck.too_slow]
+    max_examples=400, stateful_step_count=30, deadline=None, suppress_health_check=[HealthCheck.too_slow]
 )
 TestAgents = Agents.TestCase
 TestAgents.settings = SETTINGS
