@@ -6,8 +6,9 @@ wakes everybody (openclaw#31729, #32724).
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from itertools import islice
-from typing import Final, final
+from typing import Final, cast, final
 
 from ..protocols.actor import Context
 from ..protocols.errors import InvalidInputError
@@ -88,8 +89,9 @@ class Router:
         message.agent_id = location.agent_id
         if message.session_key is not None:  # the agent knows its main session, and whether it was named
             message.session_key = location.session_key
-        receipt = self._ctx.tell(self._directory.addresses[location.agent_id], message)
-        if not receipt:
+        tell = cast("Callable[[str, object], Receipt | None]", self._ctx.tell)
+        receipt = tell(self._directory.addresses[location.agent_id], message)
+        if receipt is not None and not receipt:
             self._refuse(message, receipt)
 
     def _refuse(self, message: Wake | Notice | NoticeSeen, receipt: Receipt) -> None:

@@ -57,7 +57,7 @@ from .wake_options import Settled, WakeOptions, checked_ms, intent_of, receipt_o
 
 _ROUTER: Final = "router"
 _MAILBOX: Final = MailboxSpec(capacity=1_000_000)
-_RESTART: Final = RestartSpec(restarts_max=20, exhausted=Exhausted.ESCALATE)
+_RESTART: Final = RestartSpec(intensity=20, exhausted=Exhausted.ESCALATE)
 """No agent dies in silence: one whose behaviour cannot be kept alive ends the host, with what it crashed of."""
 CANCEL_GRACE_MS: Final = 5_000
 """How long, when the grace of a drain is over, children have between SIGTERM and SIGKILL."""
