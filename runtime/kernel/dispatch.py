@@ -47,6 +47,7 @@ SLICE_S: Final = 0.005
 """After so many steps, or so long on the real clock, Trio's other tasks run."""
 
 _RUNNING, _STOPPED = State.RUNNING, State.STOPPED  # cheaper to look up than enum members
+_BUDGET: Final = range(BUDGET)
 _NOTHING: Final = deque[Any]()
 
 
@@ -158,12 +159,12 @@ class Dispatcher:
         batch = life.batch = self.kernel.batch
         if life.in_flight:
             batch.append(BEHIND)
-        handled = 0
+        handled = skipped = 0
         message: Any = None
         sender: Sender = OUTSIDE
         control = False
         try:
-            while handled < BUDGET:
+            for handled in _BUDGET:  # noqa: B007  counting by hand costs 20 ns a message
                 if cell.control:
                     message, sender = cell.control.popleft()
                     control = True
@@ -175,23 +176,25 @@ class Dispatcher:
                     break
                 if sender is not OUTSIDE and sender.special and not sender.claim():
                     _skip(cell, message, sender)
+                    skipped += 1
                     continue
                 result = receive(message)
                 if batch:
                     self._release(life, message, sender, control=control)
                     if life.over:  # its commits failed: what waits in the mailbox is for the next life
-                        handled += 1
+                        skipped -= 1  # it was handled, though no other comes after it
                         _discard(result)
                         break
                 if result is not None and handling.start(cell, message, sender, result, control=control):
                     break
-                handled += 1
+            else:
+                handled = BUDGET
         except BaseException as error:
             batch.clear()  # nothing of that message happens
             life.batch, life.saving = None, False
             if isinstance(error, KeyboardInterrupt | trio.Cancelled):
                 raise
-            cell.count(handled)
+            cell.count(handled - skipped)
             if cell.life is life:
                 supervision.crashed(cell, error, (message, sender), control=control)
             else:
@@ -199,7 +202,7 @@ class Dispatcher:
             return False
         batch.clear()
         life.batch = None
-        cell.count(handled)
+        cell.count(handled - skipped)
         return cell.life is life and cell.state is _RUNNING
 
     def _release(self, life: Life, message: Any, sender: Sender | None, *, control: bool) -> None:

@@ -4,8 +4,8 @@ One at a time per actor; while it runs, messages wait, and stop, interrupt and k
 the actor and starts in an empty :class:`contextvars.Context`, so nothing of whoever sent the message shows through.
 
 Four things can leave the task. Our own cancel, caught by the handling's scope: interrupted, no crash. An exception,
-also one that arose in cleanup during our cancel: a crash. Only ``Cancelled``: the cancel came from further out, and passes
-on. A group with both: the crash is recorded, and the rest passes on.
+also one that arose in cleanup during our cancel: a crash. Only ``Cancelled``: the cancel came from further out, and
+passes on. A group with both: the crash is recorded, and the rest passes on.
 """
 
 from __future__ import annotations
