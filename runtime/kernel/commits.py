@@ -312,7 +312,7 @@ def _resume(cell: Cell) -> None:
     if cell.state is State.BACKOFF and cell.need_extras().restart_alarm is None:
         cell.restart()
     elif cell.state is State.IDLE and cell.stopping is not None:
-        cell.schedule()  # the dispatcher finds that nothing waits, and ends it
+        cell.arrived()  # the dispatcher finds that nothing waits, and ends it
 
 
 def _mail(life: Life, effects: list[Effect]) -> list[Mail]:

@@ -103,17 +103,24 @@ class Dispatcher:
 
     def _run_cell(self, cell: Cell) -> None:
         """Let a ready cell handle some of what waits."""
-        restarted = cell.state is State.RESTARTING
-        if not cell.run():
+        state = cell.run()
+        if state is _STOPPED:
             return
         self.kernel.current = cell
         life = cell.life
         if life is None:
-            life = self._begin(cell, restarted)
+            life = self._begin(cell, state is State.RESTARTING)
             if life is None:
                 return
         if self._work(cell, life, life.receive):
-            _rest(cell, life, self.commits)
+            if cell.queue or cell.control:
+                cell.requeue()
+            elif cell.stopping is not None:
+                self._finish(cell, life)
+            else:
+                cell.rest()
+                if cell.spec.passivate_after_ms is not None:
+                    lifecycle.await_passivation(cell, life, cell.spec.passivate_after_ms)
         if cell.extras is not None and cell.extras.parked and cell.state is not _STOPPED:
             ask.admit_parked(cell)
 
@@ -200,10 +207,19 @@ class Dispatcher:
             else:
                 _log_after_end(cell, error)
             return False
-        batch.clear()
+        if batch:
+            batch.clear()
         life.batch = None
         cell.count(handled - skipped)
         return cell.life is life and cell.state is _RUNNING
+
+    def _finish(self, cell: Cell, life: Life) -> None:
+        """A cell that takes no more has handled what it had accepted."""
+        if life.in_flight and self.commits is not None:
+            cell.rest()
+            self.commits.wait_to_end(cell, life)
+        else:
+            _end(cell)
 
     def _release(self, life: Life, message: Any, sender: Sender | None, *, control: bool) -> None:
         """A message has been handled: let its effects go, now or after the commit."""
@@ -213,18 +229,6 @@ class Dispatcher:
         else:
             perform(life, self.kernel.batch)
             self.kernel.batch.clear()
-
-
-def _rest(cell: Cell, life: Life, commits: Commits | None) -> None:
-    if cell.has_mail:
-        cell.requeue()
-    elif cell.stopping is None:
-        lifecycle.rest(cell)
-    elif life.in_flight and commits is not None:
-        cell.rest()
-        commits.wait_to_end(cell, life)
-    else:
-        _end(cell)
 
 
 def _end(cell: Cell) -> None:

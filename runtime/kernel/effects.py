@@ -1,7 +1,8 @@
 """Performing what actors ask for: their effects, after the message.
 
-An effect is a tuple whose first element is a small number. Telling is by far the most frequent one and is done in line;
-the others go through one table, and the operations of the host through the mapping that the host has registered.
+An effect is a tuple whose first element is a small number. Telling and arming timers are by far the most frequent ones
+and are done in line; the others go through one table, and the operations of the host through the mapping that the host
+has registered.
 
 What an effect raises is logged, and the effects after it are performed all the same. It is no crash of the actor: the
 message is handled and its records are committed, so nobody could take it back any more.
@@ -14,7 +15,7 @@ from typing import Any, Final
 
 from loguru import logger
 
-from ...protocols.actor import HOST_OPS, TELL, Effect
+from ...protocols.actor import CANCEL_TIMER, HOST_OPS, SET_TIMER, SIGNAL, STOP, TELL, UNWATCH, WATCH, Effect
 from . import lifecycle, watch
 from .cell import Life, Stopping
 from .dead_letters import DeadReason
@@ -24,7 +25,7 @@ def perform(life: Life, effects: Iterable[Effect]) -> None:
     """Perform the effects of one message, in order."""
     cell = life.cell
     kernel = cell.kernel
-    cells = kernel.cells
+    cells, arm = kernel.cells, kernel.timers.arm
     for op, a, b, c in effects:
         try:
             if op == TELL:
@@ -36,6 +37,9 @@ def perform(life: Life, effects: Iterable[Effect]) -> None:
                     queue.extend((b, cell))
                 else:
                     to.offer(b, cell)
+            elif op == SET_TIMER:
+                if not life.over:
+                    arm(life, a, b, c)
             elif op < HOST_OPS:
                 _PERFORM[op](life, a, b, c)
             else:
@@ -54,11 +58,6 @@ def _signal(life: Life, address: str, message: Any, _: Any) -> None:
 
 
 # A life that is over has no timers and no watches any more: its successor sets its own.
-
-
-def _set_timer(life: Life, key: Any, at_ms: Any, message: Any) -> None:
-    if not life.over:
-        life.cell.kernel.timers.arm(life, key, at_ms, message)
 
 
 def _cancel_timer(life: Life, key: Any, _b: Any, _c: Any) -> None:
@@ -80,17 +79,10 @@ def _stop(life: Life, _a: Any, _b: Any, _c: Any) -> None:
         lifecycle.stop(life.cell, Stopping.OWN)
 
 
-def _told(_life: Life, _a: Any, _b: Any, _c: Any) -> None:
-    raise AssertionError("TELL is performed in line")
-
-
-_PERFORM: Final[tuple[Callable[[Life, Any, Any, Any], None], ...]] = (
-    _told,
-    _signal,
-    _set_timer,
-    _cancel_timer,
-    _watch,
-    _unwatch,
-    _stop,
-)
-"""By operation, from TELL on."""
+_PERFORM: Final[dict[int, Callable[[Life, Any, Any, Any], None]]] = {
+    SIGNAL: _signal,
+    CANCEL_TIMER: _cancel_timer,
+    WATCH: _watch,
+    UNWATCH: _unwatch,
+    STOP: _stop,
+}

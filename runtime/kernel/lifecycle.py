@@ -81,15 +81,12 @@ def passivate(cell: Cell) -> bool:
     return True
 
 
-def rest(cell: Cell) -> None:
-    """Nothing waits: let the mailbox go, and begin to count the time to passivation."""
-    cell.rest()
-    after_ms, life = cell.spec.passivate_after_ms, cell.life
-    if after_ms is not None and life is not None:
-        life.idle_from_ms = cell.kernel.clock.now_ms()
-        if life.passivation is None:
-            due_ms = life.idle_from_ms + after_ms
-            life.passivation = cell.kernel.timers.arm_alarm(due_ms, partial(_passivation_due, life, after_ms))
+def await_passivation(cell: Cell, life: Life, after_ms: int) -> None:
+    """An actor rests: count the time to its passivation from now on."""
+    life.idle_from_ms = cell.kernel.clock.now_ms()
+    if life.passivation is None:
+        due_ms = life.idle_from_ms + after_ms
+        life.passivation = cell.kernel.timers.arm_alarm(due_ms, partial(_passivation_due, life, after_ms))
 
 
 def terminate(

@@ -106,7 +106,7 @@ class ActorSystem:
             raise InvalidInputError(f"spawn of {address!r}: {kernel.name} is {kernel.phase}, takes no new actors")
         spec = ActorSpec(address, factory, mailbox, restart, passivate_after_ms)
         cell = kernel.cells[address] = new_cell(kernel, address, spec)
-        cell.schedule()
+        cell.arrived()
         return ActorRef(cell)
 
     def group(self, strategy: Strategy, *members: str) -> None:

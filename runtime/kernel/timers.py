@@ -113,7 +113,8 @@ class Timers:
     def arm(self, owner: TimerOwner, key: Hashable, at_ms: int, message: object) -> None:
         """Arm, or arm again, the timer of ``owner`` under ``key``."""
         self._seq = seq = self._seq + 1
-        timer = find_timer(owner, key)
+        timers = owner.timers
+        timer = timers.get(key) if isinstance(timers, dict) else find_timer(owner, key)
         if timer is None or timer.entry is None:  # new, or its message is on its way and becomes stale
             timer = Timer(owner, key, at_ms, seq, message)
             _hold_timer(timer)
