@@ -18,7 +18,8 @@ watchdog. Its notice waits in the session's queue until the turn is over, since 
 
 from __future__ import annotations
 
-from typing import Final, assert_never, final
+from collections.abc import Callable
+from typing import Final, assert_never, cast, final
 
 from attrs import define, evolve, frozen
 
@@ -220,7 +221,8 @@ class JobsSupervisor:
             self._ctx.tell(self._ctx.address, _NoticeRefused(job_id, message))
 
     def _offer(self, job_id: str, message: Notice) -> None:
-        if not self._ctx.tell(ROUTER_ADDRESS, message):
+        receipt = cast("Callable[[str, object], Receipt | None]", self._ctx.tell)(ROUTER_ADDRESS, message)
+        if receipt is not None and not receipt:
             self._offer_later(job_id, message)
 
     def _offer_later(self, job_id: str, message: Notice) -> None:
