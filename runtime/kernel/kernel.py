@@ -97,6 +97,10 @@ class Kernel(Generic[C]):
     in_flight: int = 0
     may_restart: Callable[[C], bool] = lambda _cell: True
     current: Sender = OUTSIDE
+    perform: dict[int, Callable[[str, Any, Any, Any], None]] = field(
+        factory=dict[int, Callable[[str, Any, Any, Any], None]]
+    )
+    record: Callable[[str, object], None] = lambda _owner, _record: None
     open: bool = True
     closed: bool = False
     handlings_allowed: bool = True
