@@ -136,13 +136,9 @@ class Host:
         self._parts.roster.pause(paused=True)
 
     def resume(self) -> None:
-        """Let go what :meth:`pause` has held.
-
-        Raises:
-            HostClosedError: The host is draining.
-        """
-        self._check_open()
-        self._parts.roster.pause(paused=False)
+        """Let go what :meth:`pause` has held. A host that drains starts nothing any more, so nothing happens then."""
+        if self._drain is None:
+            self._parts.roster.pause(paused=False)
 
     @property
     def agents(self) -> tuple[str, ...]:
@@ -184,9 +180,7 @@ class Host:
             InvalidInputError: ``source`` or ``intent`` is none of the known ones, or ``coalesce_ms`` is no whole number.
         """
         return self._parts.sender.send(
-            wake_of(
-                session_key, source, intent, reason, coalesce_ms, agent_id, tasks, delivery, heartbeat_interval_ms
-            )
+            wake_of(session_key, source, intent, reason, coalesce_ms, agent_id, tasks, delivery, heartbeat_interval_ms)
         )
 
     async def wake_and_wait(
@@ -313,9 +307,7 @@ class Host:
         Cancellation: the event may or may not have been accepted.
         """
         return await self._parts.sender.notify(
-            notice_of(
-                session_key, text, source, intent, reason, context_key, delivery, trusted, coalesce_ms, agent_id
-            )
+            notice_of(session_key, text, source, intent, reason, context_key, delivery, trusted, coalesce_ms, agent_id)
         )
 
     # Children
@@ -343,9 +335,7 @@ class Host:
         """
         return await self._exec(session_key, agent_id, command, JobOptions(**options), Source.EXEC_EVENT)
 
-    async def exec_for_turn(
-        self, session_key: str, command: Command, options: JobOptions, source: Source
-    ) -> JobHandle:
+    async def exec_for_turn(self, session_key: str, command: Command, options: JobOptions, source: Source) -> JobHandle:
         """See :class:`~.turn.TurnPort`."""
         return await self._exec(session_key, None, command, options, source)
 

@@ -33,7 +33,7 @@ class Outstanding:
         self._abandoned = False
         self._changed = trio.lowlevel.ParkingLot()
 
-    def set_busy(self, address: str, session_key: str, busy: bool) -> None:  # noqa: FBT001 - two states of one fact
+    def set_busy(self, address: str, session_key: str, busy: bool) -> None:
         """A session of an agent has work to do, or none any more."""
         if busy:
             self._sessions.add((address, session_key))

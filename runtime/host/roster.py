@@ -187,11 +187,9 @@ class Roster:
         self.is_paused = paused
         for agent_id in self._residents:
             address = f"{AGENT_KIND}:{agent_id}"
-            if self._system.is_awake(address):
+            if self._system.is_active(address):
                 self._system.signal(address, Pause(paused))
 
     def _unknown(self, agent_id: str) -> InvalidInputError:
         known = ", ".join(sorted(self._directory.addresses)) or "none"
         return InvalidInputError(f"no agent {agent_id!r} here; agents: {known}")
-
-

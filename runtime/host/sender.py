@@ -144,7 +144,7 @@ def notice_of(
     reason: str | None,
     context_key: str | None,
     delivery: DeliveryContext | None,
-    trusted: bool,  # noqa: FBT001 - checked and passed on
+    trusted: bool,
     coalesce_ms: int,
     agent_id: str | None,
 ) -> Notice:

@@ -16,9 +16,7 @@ from ..jobs.options import Command, JobKeywords, JobOptions
 class TurnPort(Protocol):
     """What a turn may ask of its host."""
 
-    async def exec_for_turn(
-        self, session_key: str, command: Command, options: JobOptions, source: Source
-    ) -> JobHandle:
+    async def exec_for_turn(self, session_key: str, command: Command, options: JobOptions, source: Source) -> JobHandle:
         """Run a command for the session of a turn."""
         ...
 
@@ -112,13 +110,16 @@ class Turn:
         """Run a command for this session: :meth:`Host.exec <wakeward.runtime.host.host.Host.exec>` with the turn's
         session.
         """
-        return await self.exec_as(command, JobOptions(**options), Source.EXEC_EVENT)
+        return await self._exec(command, JobOptions(**options), Source.EXEC_EVENT)
 
     async def exec_background(self, command: Command, **options: Unpack[JobKeywords]) -> JobHandle:
         """Run a command in the background. It outlives the turn; its exit wakes this session, and no other."""
         options["background"] = True
         return await self.exec(command, **options)
 
-    async def exec_as(self, command: Command, options: JobOptions, source: Source) -> JobHandle:
-        """Run a command whose silence is reported by ``source``: ``CLI_WATCHDOG`` where the child is the turn itself."""
+    async def exec_as_turn(self, command: Command, options: JobOptions) -> JobHandle:
+        """Run the program that this turn is. Its silence is reported as the turn's own (source ``cli-watchdog``)."""
+        return await self._exec(command, options, Source.CLI_WATCHDOG)
+
+    async def _exec(self, command: Command, options: JobOptions, source: Source) -> JobHandle:
         return await self._port.exec_for_turn(self.session_key, command, options, source)

@@ -56,7 +56,9 @@ intents = st.sampled_from(list(Intent))
 sources = st.sampled_from([Source.HOOK, Source.EXEC_EVENT, Source.CRON, Source.RETRY, Source.MANUAL])
 windows = st.sampled_from([0, 0, 250, 5_000])
 jumps = st.sampled_from([0, 1, 250, 999, 1_000, 5_000, 29_999, 30_000, 60_000, 60_001, 600_000])
-skips = st.builds(Skipped, st.sampled_from([*sorted(kind.value for kind in BUSY_KINDS), "quiet-hours", "not-due", "no-pending-event"]))
+skips = st.builds(
+    Skipped, st.sampled_from([*sorted(kind.value for kind in BUSY_KINDS), "quiet-hours", "not-due", "no-pending-event"])
+)
 failures = st.builds(Failed, st.just("broken"), st.booleans())
 outcomes = st.one_of(st.just(Ran()), skips, failures)
 
@@ -198,8 +200,7 @@ class Agents(RuleBasedStateMachine):
         before = self.clock_of(request)
         crashes = len(self.world.driver.crashes)
         given_back = isinstance(outcome, Skipped) and (
-            outcome.is_busy
-            or (outcome.reason == "no-pending-event" and request.source is Source.EXEC_EVENT)
+            outcome.is_busy or (outcome.reason == "no-pending-event" and request.source is Source.EXEC_EVENT)
         )
         if given_back:
             started = self.counted[request.agent_id].pop(turn_id)

@@ -394,9 +394,7 @@ class TestSilence:
 
     def test_a_silent_turn_is_a_stall_of_its_session_whether_or_not_its_end_is_told(self, stage: Stage) -> None:
         delivery = DeliveryContext(channel="telegram", to="42")
-        terms = Contract(
-            "ops", MAIN.session_key, delivery=delivery, source=Source.CLI_WATCHDOG, notify_on_exit=False
-        )
+        terms = Contract("ops", MAIN.session_key, delivery=delivery, source=Source.CLI_WATCHDOG, notify_on_exit=False)
         job = stage.start(JobSpec(["llm", "-p"], silence_notice_ms=1_000, timeout_ms=100_000), terms)
         stage.driver.advance(1_000)
         (notice,) = stage.take()

@@ -65,7 +65,9 @@ RECORDS = st.builds(
 
 def new_record(**changes: Any) -> JobRecord:
     given_fields: dict[str, Any] = {"started_ms": 1, "silent_since_ms": 1}
-    return JobRecord("amber-reef", "boot", KeptSpec("make"), Contract("ops", "agent:ops:main"), **given_fields | changes)
+    return JobRecord(
+        "amber-reef", "boot", KeptSpec("make"), Contract("ops", "agent:ops:main"), **given_fields | changes
+    )
 
 
 @given(RECORDS)
