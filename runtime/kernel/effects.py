@@ -25,7 +25,7 @@ def perform(life: Life, effects: Iterable[Effect]) -> None:
     """Perform the effects of one message, in order."""
     cell = life.cell
     kernel = cell.kernel
-    cells, arm = kernel.cells, kernel.timers.arm
+    cells, arm, commit = kernel.cells, kernel.timers.arm, kernel.commit_at_once
     for op, a, b, c in effects:
         try:
             if op == TELL:
@@ -37,6 +37,9 @@ def perform(life: Life, effects: Iterable[Effect]) -> None:
                     queue.extend((b, cell))
                 else:
                     to.offer(b, cell)
+            elif op == SAVE:
+                assert commit is not None  # otherwise the dispatcher has made a batch of it
+                commit(a, b)
             elif op == SET_TIMER:
                 if not life.over:
                     arm(life, a, b, c)
@@ -46,12 +49,6 @@ def perform(life: Life, effects: Iterable[Effect]) -> None:
                 kernel.performers[op](cell.address, a, b, c)
         except Exception as error:  # noqa: BLE001  see the module
             logger.opt(exception=error).error("operation {} of {} failed", op, cell.address, actor=cell.address)
-
-
-def _save(life: Life, owner: str, record: Any, _: Any) -> None:
-    commit = life.cell.kernel.commit_at_once
-    assert commit is not None  # otherwise the dispatcher has made a batch of it
-    commit(owner, record)
 
 
 def _signal(life: Life, address: str, message: Any, _: Any) -> None:
@@ -86,7 +83,6 @@ def _stop(life: Life, _a: Any, _b: Any, _c: Any) -> None:
 
 
 _PERFORM: Final[dict[int, Callable[[Life, Any, Any, Any], None]]] = {
-    SAVE: _save,
     SIGNAL: _signal,
     CANCEL_TIMER: _cancel_timer,
     WATCH: _watch,
