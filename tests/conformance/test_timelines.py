@@ -31,7 +31,7 @@ from wakeward import (
 )
 from wakeward.protocols.openclaw.listed_wakes import WithoutHeartbeat
 from wakeward.protocols.wakes.decision import DecisionKind
-from wakeward.protocols.wakes.turn import BUSY_REASONS
+from wakeward.protocols.wakes.turn import BUSY_KINDS
 from wakeward.runtime.clock import Clock
 
 Outcome = Ran | Skipped | Failed
@@ -219,4 +219,4 @@ def test_timeline(row: Row) -> None:
         else:
             assert at_ms == expected_ms
             assert result_of(outcome)[:2] == (result["status"], result["reason"])
-            assert result_of(outcome)[2] == result["retry_at_ms"] or result["reason"] in BUSY_REASONS
+            assert result_of(outcome)[2] == result["retry_at_ms"] or result["reason"] in {kind.value for kind in BUSY_KINDS}
