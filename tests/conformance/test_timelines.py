@@ -219,4 +219,6 @@ def test_timeline(row: Row) -> None:
         else:
             assert at_ms == expected_ms
             assert result_of(outcome)[:2] == (result["status"], result["reason"])
-            assert result_of(outcome)[2] == result["retry_at_ms"] or result["reason"] in {kind.value for kind in BUSY_KINDS}
+            assert result_of(outcome)[2] == result["retry_at_ms"] or result["reason"] in {
+                kind.value for kind in BUSY_KINDS
+            }

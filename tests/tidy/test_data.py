@@ -118,7 +118,6 @@ def test_the_rule_begins_somewhere(path: PurePosixPath) -> None:
     assert path in {source.path for source, _ in _roots([source for source in read_tree() if source.in_package])}
 
 
-@pytest.mark.xfail(strict=True, reason="callbacks are on their way to be tickets, job ids and reply messages")
 def test_the_tree_keeps() -> None:
     hold(living_data(read_tree()))
 

@@ -154,12 +154,11 @@ def test_the_layers_are_kept() -> None:
     hold(offences(layering, (source for source in read_tree() if source.is_python)))
 
 
-UNTANGLING = pytest.mark.xfail(strict=True, reason="the kernel and the host are being untangled")
 CONNECTING = pytest.mark.xfail(strict=True, reason="the ports of journal and effects are being connected")
-PENDING = {import_circles: UNTANGLING, dead_modules: CONNECTING, unlisted_packages: CONNECTING}
+PENDING = {dead_modules: CONNECTING, unlisted_packages: CONNECTING}
 
 
-@pytest.mark.parametrize("rule", [pytest.param(rule, marks=PENDING[rule]) for rule in TREE_RULES])
+@pytest.mark.parametrize("rule", [pytest.param(rule, marks=PENDING.get(rule, ())) for rule in TREE_RULES])
 def test_the_tree_keeps(rule: TreeRule) -> None:
     hold(rule(read_tree()))
 
