@@ -8,10 +8,7 @@ from collections.abc import Iterator, Sequence
 
 import pytest
 from tidy.definitions import unused
-from tidy.source import Source, TreeRule, hold, read_tree, samples
-
-KEPT_FOR_VECTORS = "protocols/openclaw/"
-"""Rules that are recorded and not ours. The vectors try them, and the gateway will need them."""
+from tidy.source import KEPT_FOR_VECTORS, Source, TreeRule, hold, read_tree, samples
 
 
 def idle_definitions(sources: Sequence[Source]) -> Iterator[str]:
