@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from attrs import evolve
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from wakeward.protocols.wakes.messages import Wake
 from wakeward.protocols.wakes.pending import REASONS_MAX, SessionWakes, pending_wake
@@ -14,25 +14,27 @@ SESSION = "agent:ops:main"
 REQUESTS = st.builds(
     Wake,
     st.sampled_from([SESSION, None]),
-    st.sampled_from([Source.HOOK, Source.INTERVAL, Source.RETRY]),
-    st.sampled_from(list(Intent)),
-    st.sampled_from(["", "a", " b ", "retry", "interval"]),
+    st.sampled_from([Source.HOOK, Source.HOOK, Source.HOOK, Source.INTERVAL, Source.RETRY]),
+    st.sampled_from([Intent.EVENT] * 4 + list(Intent)),
+    st.sampled_from(["", "a", " b ", "c", "retry", "interval"]),
     coalesce_ms=st.sampled_from([-5, 0, 10, 250]),
-    tasks=st.sampled_from([(), (), (WakeTask("j"),)]),
-    heartbeat_interval_ms=st.sampled_from([None, None, 60_000, 0, 1.5]),
+    tasks=st.sampled_from([(), (), (), (WakeTask("j"),)]),
+    heartbeat_interval_ms=st.sampled_from([None] * 6 + [60_000, 0, 1.5]),
 )
 HISTORIES = st.lists(st.tuples(st.integers(0, 300), REQUESTS), max_size=50)
 
 
+@settings(max_examples=300)
 @given(HISTORIES, st.sampled_from([0, 5_000]), st.booleans())
 def test_the_short_way_comes_to_the_same(history: list[tuple[int, Wake]], not_before_ms: int, retained: bool) -> None:
-    short = long = SessionWakes()
+    short: SessionWakes = SessionWakes()
+    long: SessionWakes = short
     now_ms = 0
     for after_ms, wake in history:
         now_ms += after_ms
         short, long = short.request(wake, now_ms), long.offer(pending_wake(wake, now_ms))
         assert short == long
-        if long.event is not None and not_before_ms:
+        if long.event is not None:
             held = evolve(long.event, not_before_ms=not_before_ms, retained=retained)
             short = long = evolve(long, event=held)
 
