@@ -48,6 +48,7 @@ class Agent:
     def __init__(self, ctx: Context, state: AgentState, ports: AgentPorts) -> None:
         """Take up the state where it stands: arm every timer that it implies."""
         self._core = AgentCore(ctx, state, ports)
+        self._read_ms = ctx.now_ms
         self._events = SessionEvents(self._core)
         self._held = HeldWakes(self._core)
         self._turns = SessionTurns(self._core, self._events, self._held)
@@ -60,9 +61,10 @@ class Agent:
 
     def receive(self, message: object, /) -> None:
         """Handle one message. It happens at one instant, however long it takes."""
-        self._core.now_ms = self._core.ctx.now_ms()
+        core = self._core
+        core.now_ms = self._read_ms()
         self._ON[type(message)](self, message)
-        self._core.flush()
+        core.flush()
 
     # Wakes and events
 
@@ -163,7 +165,7 @@ class Agent:
         self._advance_all()
 
     def _on_retire(self, retire: Retire) -> None:
-        self._core.state.retired = retire.reason
+        self._core.state.retired = retire.leaving
         self._core.ctx.cancel_timer(_HEARTBEAT)
         self._advance_all()
         self._leave()
@@ -174,8 +176,12 @@ class Agent:
 
     def _leave(self) -> None:
         """Stop when no turn runs any more."""
-        if not any(session.record.turn for session in self._core.state.sessions.values()):
-            self._core.ctx.stop()
+        state = self._core.state
+        if any(session.record.turn for session in state.sessions.values()):
+            return
+        if state.retired is not None and state.retired.forget:
+            self._core.forget_agent()
+        self._core.ctx.stop()
 
     def _on_slot_granted(self, granted: SlotGranted) -> None:
         self._turns.on_slot_granted(granted.session_key)

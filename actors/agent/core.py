@@ -10,8 +10,9 @@ from __future__ import annotations
 from typing import final
 
 from ...protocols.actor import Context
-from ...protocols.effects import HostEffects
-from ...protocols.journal.records import AgentRecord, SessionForgotten
+from ...protocols.effects import DECIDE, HostEffects
+from ...protocols.journal.records import AgentForgotten, AgentRecord, SessionForgotten
+from ...protocols.wakes.cooldown import CooldownClock
 from ...protocols.wakes.decision import Decision, DecisionKind
 from ...protocols.wakes.messages import Notice, Wake
 from ...protocols.wakes.pending import PendingWake
@@ -29,7 +30,20 @@ class AgentCore:
         now_ms: The instant at which the present message happens, however long it takes.
     """
 
-    __slots__ = ("_changed", "_clock_saved", "address", "agent_id", "ctx", "effects", "now_ms", "ports", "state")
+    __slots__ = (
+        "_changed",
+        "_clock_saved",
+        "_emit",
+        "_heartbeat_saved_ms",
+        "_save",
+        "address",
+        "agent_id",
+        "ctx",
+        "effects",
+        "now_ms",
+        "ports",
+        "state",
+    )
 
     def __init__(self, ctx: Context, state: AgentState, ports: AgentPorts) -> None:
         self.ctx = ctx
@@ -40,7 +54,9 @@ class AgentCore:
         self.agent_id = state.settings.agent_id
         self.now_ms = ctx.now_ms()
         self._changed: dict[str, Session] = {}
-        self._clock_saved = state.saved.clock if state.saved is not None else state.clock
+        self._clock_saved, self._heartbeat_saved_ms = state.clock_taken_up, state.heartbeat_served_ms
+        # Bound once, because they are called for every message.
+        self._save, self._emit = ctx.save, ctx.emit
 
     def session(self, key: str) -> Session:
         """The session of that key, made if it is not there."""
@@ -70,26 +86,30 @@ class AgentCore:
         if session.is_empty and self.state.sessions.pop(session.key, None) is not None:
             self._changed[session.key] = session
 
+    def forget_agent(self) -> None:
+        """Let nothing be kept of the agent itself. Should it stay after all, its clock starts from the beginning."""
+        state = self.state
+        state.clock = self._clock_saved = CooldownClock(state.settings.interval_ms, self.now_ms)
+        state.heartbeat_served_ms = self._heartbeat_saved_ms = None
+        self.ctx.save(self.agent_id, AgentForgotten())
+
     def flush(self) -> None:
         """Store what the present message has changed. Called once, at its end."""
-        if self._changed:
-            for session in self._changed.values():
-                self._save(session)
-            self._changed.clear()
         state = self.state
-        served_ms = None if state.saved is None else state.saved.heartbeat_served_ms
-        if state.clock is not self._clock_saved or state.heartbeat_served_ms != served_ms:
-            state.saved = AgentRecord(state.clock, state.heartbeat_served_ms)
-            self._clock_saved = state.clock
-            self.ctx.save(self.agent_id, state.saved)
-
-    def _save(self, session: Session) -> None:
-        if session.key not in self.state.sessions:
-            if session.saved is not None:  # else it came and went within this message
-                self.ctx.save(self.agent_id, SessionForgotten(session.key))
-        elif session.record is not session.saved:
-            self.ctx.save(self.agent_id, session.record)
-            session.saved = session.record
+        if self._changed:
+            sessions = state.sessions
+            for key, session in self._changed.items():
+                record = session.record
+                if key not in sessions:
+                    if session.saved is not None:  # otherwise it came and went within this message
+                        self._save(self.agent_id, SessionForgotten(key))
+                elif record is not session.saved:
+                    session.saved = record
+                    self._save(self.agent_id, record)
+            self._changed.clear()
+        if state.clock is not self._clock_saved or state.heartbeat_served_ms != self._heartbeat_saved_ms:
+            self._clock_saved, self._heartbeat_saved_ms = state.clock, state.heartbeat_served_ms
+            self._save(self.agent_id, AgentRecord(state.clock, state.heartbeat_served_ms))
 
     def decide(
         self,
@@ -104,19 +124,18 @@ class AgentCore:
         events: int = 0,
     ) -> None:
         """Put a decision about a wake or an event into the ledger."""
-        self.effects.decide(
-            Decision(
-                self.now_ms,
-                kind,
-                self.agent_id,
-                session_key,
-                what.source,
-                what.intent,
-                reason,
-                until_ms,
-                turn_id,
-                text,
-                held_by,
-                events,
-            )
+        decision = Decision(
+            self.now_ms,
+            kind,
+            self.agent_id,
+            session_key,
+            what.source,
+            what.intent,
+            reason,
+            until_ms,
+            turn_id,
+            text,
+            held_by,
+            events,
         )
+        self._emit(DECIDE, decision)

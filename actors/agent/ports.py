@@ -99,11 +99,20 @@ class Pause:
 
 
 @final
+@frozen
+class Leaving:
+    """Why an agent leaves, and whether anything is kept of it."""
+
+    reason: str
+    forget: bool = False
+
+
+@final
 @define(eq=False)
 class Retire:
     """Leave: take no more turns, let running ones end, report what was not seen, and stop."""
 
-    reason: str
+    leaving: Leaving
 
 
 # Messages of its own timers

@@ -6,10 +6,10 @@ from attrs import Factory, define
 
 from ...protocols.config import AgentSettings
 from ...protocols.journal.apply import AgentImage
-from ...protocols.journal.records import AgentRecord
 from ...protocols.wakes.cooldown import CooldownClock
 from ...protocols.wakes.event_queue import EventQueue
 from ...protocols.wakes.session_record import SessionRecord
+from .ports import Leaving
 from .session import Session
 
 
@@ -19,10 +19,10 @@ class AgentState:
 
     Attributes:
         settings: What it is configured to do. Not stored.
-        saved: What was stored last of the agent itself.
         paused: Nothing starts. Not stored.
         retired: Why it is leaving. Not stored.
         heartbeat_served_ms: The last instant of its heartbeat that was served.
+        clock_taken_up: The clock as it was committed, or as a first one begins. A first clock is stored when it changes.
     """
 
     settings: AgentSettings
@@ -30,9 +30,9 @@ class AgentState:
     sessions: dict[str, Session] = Factory(dict[str, Session])
     next_event_id: int = 1
     heartbeat_served_ms: int | None = None
-    saved: AgentRecord | None = None
+    clock_taken_up: CooldownClock | None = None
     paused: bool = False
-    retired: str | None = None
+    retired: Leaving | None = None
 
     @property
     def events_retained(self) -> int:
@@ -49,13 +49,16 @@ def load_state(image: AgentImage, settings: AgentSettings, now_ms: int) -> Agent
         now_ms: The present instant: when a first scheduled turn is due.
     """
     saved = image.agent
-    if saved is None:
-        clock, heartbeat_served_ms = CooldownClock(settings.interval_ms, now_ms), None
-    else:
-        clock, heartbeat_served_ms = saved.clock, saved.heartbeat_served_ms
-        if clock.interval_ms != settings.interval_ms:
-            clock = clock.reconfigured(settings.interval_ms, now_ms)
-    state = AgentState(settings, clock, {}, image.event_id_max + 1, heartbeat_served_ms, saved)
+    taken_up = CooldownClock(settings.interval_ms, now_ms) if saved is None else saved.clock
+    state = AgentState(
+        settings,
+        taken_up,
+        next_event_id=image.event_id_max + 1,
+        heartbeat_served_ms=None if saved is None else saved.heartbeat_served_ms,
+        clock_taken_up=taken_up,
+    )
+    if taken_up.interval_ms != settings.interval_ms:
+        state.clock = taken_up.reconfigured(settings.interval_ms, now_ms)
     for key, record in image.sessions.items():
         state.sessions[key] = Session(record, saved=record)
     for key, events in image.events.items():

@@ -62,7 +62,7 @@ class SessionTurns:
         """Do what the session calls for: serve it, let it wait for an instant or for a slot, or forget it."""
         core = self._core
         if core.state.retired is not None:
-            self._give_up(session, core.state.retired)
+            self._give_up(session, core.state.retired.reason)
         elif session.state not in SERVED:
             earliest_ms = session.record.wakes.earliest_ms()
             if earliest_ms is not None and earliest_ms <= core.now_ms and not core.state.paused:

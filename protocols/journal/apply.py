@@ -14,7 +14,7 @@ from attrs import Factory, define
 from ..jobs.record import JobRecord
 from ..wakes.event import Event
 from ..wakes.session_record import SessionRecord
-from .records import AgentRecord, EventsRemoved, JobForgotten, Record, SessionForgotten
+from .records import AgentForgotten, AgentRecord, EventsRemoved, JobForgotten, Record, SessionForgotten
 
 
 @final
@@ -54,6 +54,10 @@ def _agent(image: AgentImage, record: AgentRecord) -> None:
     image.agent = record
 
 
+def _agent_forgotten(image: AgentImage, _record: AgentForgotten) -> None:
+    image.agent = None
+
+
 def _session(image: AgentImage, record: SessionRecord) -> None:
     image.sessions[record.key] = record
 
@@ -88,6 +92,7 @@ def _job_forgotten(image: AgentImage, record: JobForgotten) -> None:
 
 _APPLY: Final[dict[type, Callable[[AgentImage, Any], None]]] = {
     AgentRecord: _agent,
+    AgentForgotten: _agent_forgotten,
     SessionRecord: _session,
     SessionForgotten: _session_forgotten,
     Event: _event,

@@ -23,10 +23,11 @@ from ..jobs.record import JobRecord
 from ..wakes.event import DeliveryContext, Event
 from ..wakes.session_record import SessionRecord
 from .port import RECORD_BYTES_MAX
-from .records import AgentRecord, EventsRemoved, JobForgotten, Record, SessionForgotten
+from .records import AgentForgotten, AgentRecord, EventsRemoved, JobForgotten, Record, SessionForgotten
 
 _KINDS: Final[dict[str, tuple[type, int]]] = {
     "agent": (AgentRecord, 1),
+    "agent-forgotten": (AgentForgotten, 1),
     "session": (SessionRecord, 1),
     "session-forgotten": (SessionForgotten, 1),
     "event": (Event, 1),

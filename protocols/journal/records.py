@@ -35,6 +35,12 @@ class AgentRecord:
 
 @final
 @value_class
+class AgentForgotten:
+    """Nothing is kept of the agent itself any more. The mark of its event ids stays: an id is never used twice."""
+
+
+@final
+@value_class
 class SessionForgotten:
     """Nothing is left in a session."""
 
@@ -58,4 +64,6 @@ class JobForgotten:
     job_id: str
 
 
-Record = AgentRecord | SessionRecord | SessionForgotten | Event | EventsRemoved | JobRecord | JobForgotten
+Record = (
+    AgentRecord | AgentForgotten | SessionRecord | SessionForgotten | Event | EventsRemoved | JobRecord | JobForgotten
+)

@@ -92,7 +92,11 @@ class TurnSlots:
         return (address, session_key) in self._held
 
     def sessions_of(self, address: str) -> list[str]:
-        """The sessions of an agent that have a slot or a place in line. Walks over all of them: for recovery."""
+        """The sessions of an agent that have a slot or a place in line. For an agent that has any, it walks over all
+        places: it is meant for recovery.
+        """
+        if address not in self._claimed:
+            return list(self._own_lines.get(address, ()))
         waiting = [*self._held, *self._line]
         return [key for holder, key in waiting if holder == address] + list(self._own_lines.get(address, ()))
 

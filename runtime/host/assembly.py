@@ -104,6 +104,7 @@ class Assembly:
                 outstanding=self._outstanding,
                 nursery=nursery,
                 statistics=self._statistics,
+                events_retained=self._events_retained,
                 begin_drain=self._begin_drain,
             ),
         )
@@ -193,6 +194,10 @@ class Assembly:
         """Events that were accepted and not yet presented, by session."""
         return {key: len(events) for key, events in self._store.image(agent_id).events.items()}
 
+    def _events_retained(self) -> dict[str, int]:
+        by_agent = [self._events_of(agent_id) for agent_id in self._roster.all_ids]
+        return {key: count for events in by_agent for key, count in events.items()}
+
     def _begin_drain(self, grace_ms: int) -> HostDrain:
         return HostDrain(
             self._nursery,
@@ -200,6 +205,6 @@ class Assembly:
             self._turns,
             self._shell,
             self._tickets,
-            lambda: {k: n for agent_id in self._roster.all_ids for k, n in self._events_of(agent_id).items()},
+            self._events_retained,
             grace_ms,
         )

@@ -60,6 +60,7 @@ class HostParts:
     outstanding: Outstanding
     nursery: trio.Nursery
     statistics: Callable[[], HostStatistics]
+    events_retained: Callable[[], dict[str, int]]
     begin_drain: Callable[[int], HostDrain]
 
 
@@ -94,14 +95,19 @@ class Host:
         self._check_open()
         self._parts.roster.add(spec)
 
-    def remove_agent(self, agent_id: str) -> None:
+    def remove_agent(self, agent_id: str, *, forget: bool = False) -> None:
         """Let an agent go: it takes no more turns. A running one ends as it would; events that no turn has seen become
         dead letters of the ledger, and whoever waits for an outcome is told.
+
+        Args:
+            agent_id: Which agent.
+            forget: Forget its cooldown clock too. Otherwise the clock is kept under the agent's id, so that an agent
+                that is removed and added again cannot slip past its guards.
 
         Raises:
             InvalidInputError: There is no such agent.
         """
-        self._wait_gone(self._parts.roster.remove(agent_id))
+        self._wait_gone(self._parts.roster.remove(agent_id, forget=forget))
 
     def _wait_gone(self, agent_id: str) -> None:
         self._parts.nursery.start_soon(self._parts.roster.wait_gone, agent_id)
@@ -367,6 +373,10 @@ class Host:
     def statistics(self) -> HostStatistics:
         """A snapshot."""
         return self._parts.statistics()
+
+    def events_retained(self) -> dict[str, int]:
+        """Events not yet presented, by session."""
+        return self._parts.events_retained()
 
     async def drain(self, grace: Duration | None = None) -> DrainReport:
         """End in four phases: refuse what is new, start no more turns, let turns and children end within the grace,

@@ -13,7 +13,7 @@ from attrs import define
 from loguru import logger
 
 from ...actors.agent.agent import Agent
-from ...actors.agent.ports import AgentPorts, Configure, Pause, Retire
+from ...actors.agent.ports import AgentPorts, Configure, Leaving, Pause, Retire
 from ...actors.agent.state import load_state
 from ...actors.router import Directory
 from ...protocols.actor import Context
@@ -38,7 +38,7 @@ class _Resident:
 
     spec: AgentSpec
     settings: AgentSettings
-    leaving: str | None = None
+    leaving: Leaving | None = None
 
 
 @final
@@ -124,8 +124,12 @@ class Roster:
         for remark in spec.heartbeat.remarks if spec.heartbeat else ():
             logger.warning("agent {}: {}", spec.id, remark)
 
-    def remove(self, agent_id: str) -> str:
-        """Let an agent go. Returns its address; :meth:`wait_gone` waits for its end.
+    def remove(self, agent_id: str, *, forget: bool = False) -> str:
+        """Let an agent go. Returns its id in canonical form; :meth:`wait_gone` waits for its end.
+
+        Args:
+            agent_id: Which agent.
+            forget: Nothing is to be kept of it, its cooldown clock included.
 
         Raises:
             InvalidInputError: There is no such agent.
@@ -133,8 +137,9 @@ class Roster:
         agent_id = agent_id_of(agent_id)
         if not self._directory.leave(agent_id):
             raise self._unknown(agent_id)
-        self._residents[agent_id].leaving = REMOVED
-        self._system.signal(f"{AGENT_KIND}:{agent_id}", Retire(REMOVED))
+        resident = self._residents[agent_id]
+        resident.leaving = Leaving(REMOVED, forget)
+        self._system.signal(f"{AGENT_KIND}:{agent_id}", Retire(resident.leaving))
         return agent_id
 
     async def wait_gone(self, agent_id: str) -> None:

@@ -223,12 +223,15 @@ class Dispatcher:
 
     def _release(self, life: Life, message: Any, sender: Sender | None, *, control: bool) -> None:
         """A message has been handled: let its effects go, now or after the commit."""
-        if life.saving or life.in_flight:
+        if life.in_flight or (life.saving and self.kernel.commit_at_once is None):
             assert self.commits is not None
             self.commits.take(life, message, sender, control=control)
         else:
+            # Records that are committed at once are effects like others. To make a batch of them first would cost
+            # 1.2 us a message, a fifth of what it takes to accept a wake.
             perform(life, self.kernel.batch)
             self.kernel.batch.clear()
+            life.saving = False
 
 
 def _end(cell: Cell) -> None:

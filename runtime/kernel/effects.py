@@ -15,7 +15,7 @@ from typing import Any, Final
 
 from loguru import logger
 
-from ...protocols.actor import CANCEL_TIMER, HOST_OPS, SET_TIMER, SIGNAL, STOP, TELL, UNWATCH, WATCH, Effect
+from ...protocols.actor import CANCEL_TIMER, HOST_OPS, SAVE, SET_TIMER, SIGNAL, STOP, TELL, UNWATCH, WATCH, Effect
 from . import lifecycle, watch
 from .cell import Life, Stopping
 from .dead_letters import DeadReason
@@ -46,6 +46,12 @@ def perform(life: Life, effects: Iterable[Effect]) -> None:
                 kernel.performers[op](cell.address, a, b, c)
         except Exception as error:  # noqa: BLE001  see the module
             logger.opt(exception=error).error("operation {} of {} failed", op, cell.address, actor=cell.address)
+
+
+def _save(life: Life, owner: str, record: Any, _: Any) -> None:
+    commit = life.cell.kernel.commit_at_once
+    assert commit is not None  # otherwise the dispatcher has made a batch of it
+    commit(owner, record)
 
 
 def _signal(life: Life, address: str, message: Any, _: Any) -> None:
@@ -80,6 +86,7 @@ def _stop(life: Life, _a: Any, _b: Any, _c: Any) -> None:
 
 
 _PERFORM: Final[dict[int, Callable[[Life, Any, Any, Any], None]]] = {
+    SAVE: _save,
     SIGNAL: _signal,
     CANCEL_TIMER: _cancel_timer,
     WATCH: _watch,

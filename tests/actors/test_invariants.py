@@ -26,7 +26,7 @@ from wakeward.actors.agent import turns as turns_module
 from wakeward.actors.agent.core import AgentCore
 from wakeward.actors.agent.events import SessionEvents
 from wakeward.actors.agent.held import HeldWakes
-from wakeward.actors.agent.ports import Retire
+from wakeward.actors.agent.ports import Leaving, Retire
 from wakeward.actors.agent.session import SERVED
 from wakeward.actors.router import Router
 from wakeward.protocols.backoff import Backoff
@@ -426,8 +426,14 @@ def parked_in_silence(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def changes_that_are_not_stored(monkeypatch: pytest.MonkeyPatch) -> None:
-    save = AgentCore._save
-    monkeypatch.setattr(AgentCore, "_save", lambda self, session: session.record.turn is None or save(self, session))
+    put = AgentCore.put
+
+    def forgetful(self: AgentCore, session: Any, record: Any) -> None:
+        put(self, session, record)
+        if record.turn is not None:
+            self._changed.clear()
+
+    monkeypatch.setattr(AgentCore, "put", forgetful)
 
 
 MUTATIONS: list[Callable[[pytest.MonkeyPatch], None]] = [
@@ -473,7 +479,7 @@ def test_a_retired_agent_leaves_nothing_behind() -> None:
     world.add_agent(Agents.settings_of("a", None))
     world.notify("agent:a:main", "seen")
     world.notify("agent:a:main", "unseen")
-    world.tell("agent:a", Retire("removed"))
+    world.tell("agent:a", Retire(Leaving("removed")))
     world.settle()
     world.end(Ran())
     counts = world.counts["a"]

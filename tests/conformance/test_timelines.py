@@ -129,7 +129,7 @@ class Timeline:
         }
         for agent_id in self.host.agents:
             if agent_id not in specs:
-                self.host.remove_agent(agent_id)
+                self.host.remove_agent(agent_id, forget=True)  # OpenClaw keeps no clock of an agent that is gone
         for spec in specs.values():
             if spec.id in self.host.agents:
                 self.host.reconfigure_agent(spec)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from attrs import evolve
 from support.world import FREE, OPS, texts, world_of
-from wakeward.actors.agent.ports import Retire
+from wakeward.actors.agent.ports import Leaving, Retire
 from wakeward.actors.agent.session import Session
 from wakeward.protocols.config import HeartbeatSchedule, QueuePolicy, RetryPolicy
 from wakeward.protocols.wakes.cooldown import CooldownPolicy
@@ -234,7 +234,7 @@ def test_a_message_that_crashes_the_agent_has_done_nothing(monkeypatch: pytest.M
 def test_what_reaches_an_agent_that_is_leaving_is_given_back_at_once() -> None:
     world = world_of("ops")
     world.notify(OPS, "running")
-    world.tell("agent:ops", Retire("agent removed"))
+    world.tell("agent:ops", Retire(Leaving("agent removed")))
     settled: list[object] = []
     world.wake(OPS, settle=settled.append)
     world.notify("agent:ops:other", "late")
