@@ -156,7 +156,7 @@ def test_the_layers_are_kept() -> None:
 
 
 CONNECTING = pytest.mark.xfail(strict=True, reason="the ports of journal and effects are being connected")
-PENDING = {dead_modules: CONNECTING, unlisted_packages: CONNECTING}
+PENDING = {dead_modules: CONNECTING}
 
 
 @pytest.mark.parametrize("rule", [pytest.param(rule, marks=PENDING.get(rule, ())) for rule in TREE_RULES])
