@@ -246,7 +246,7 @@ async def test_the_callees_end_fails_every_request(system: ActorSystem, verb: st
     assert {"kill": "killed", "stop": "stopped", "crash": "crashed"}[verb] in str(results[0])
 
 
-async def test_asking_the_dead_and_the_unknown_is_refused_at_once(system: ActorSystem) -> None:
+async def test_asking_the_ended_and_the_unknown_is_refused_at_once(system: ActorSystem) -> None:
     ref = system.spawn("a", Double)
     ref.stop()
     await system.wait_stopped("a")
