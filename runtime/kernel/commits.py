@@ -144,20 +144,21 @@ class Commits:
         commit = None
         if records and (line is None or line.failed is None):
             commit = self.recorder.append(life.owner, records, _mail(life, effects))
-            if line is None and commit.outcome is _COMMITTED:
+            if line is None and commit.outcome is _COMMITTED:  # the way of a journal in memory: no entry, no task
                 self.recorder.committed(life.owner, records)
                 perform(life, effects)
                 return
         if line is None:
             line = self._lines[life.owner] = _Line(life.owner)
             self.kernel.in_flight += 1
+        # From here on the message waits in the line, also when it is to be taken back at once: one way for all.
         entry = _Handled(life, message, sender, control, effects, records, commit)
         life.in_flight += 1
         if line.failed is not None:
             self._take_back(line, line.failed, [entry])
             return
         line.entries.append(entry)
-        self._advance(line)
+        self._advance(line)  # its answer, or an earlier one that the task has not looked at yet, may be known
         if self._lines.get(line.owner) is line and not line.followed:
             line.followed = True
             self.kernel.nursery.start_soon(self._follow, line, name=f"commits of {line.owner}")
@@ -187,6 +188,7 @@ class Commits:
     def close(self) -> None:
         """The system ends. What was not answered is not performed: its mail becomes dead letters."""
         for line in list(self._lines.values()):
+            # Whether such a batch becomes durable is not known and does not matter: the next host finds out.
             line.scope.cancel(reason="the system closes")
             for entry in line.entries:
                 if isinstance(entry, _Handled):
@@ -229,6 +231,7 @@ class Commits:
                 return
             entries.popleft()
             entry.life.in_flight -= 1
+            # First the image, then the effects: an effect may make somebody read the image.
             if entry.records:
                 self.recorder.committed(line.owner, entry.records)
             perform(entry.life, entry.effects)
@@ -243,7 +246,7 @@ class Commits:
     # Failure
 
     def _fail(self, line: _Line, outcome: CommitOutcome) -> None:
-        line.failed = outcome
+        line.failed = outcome  # first of all: what the lines below wake must find it
         entries = list(line.entries)
         line.entries.clear()
         logger.warning("commits of {} are {}: {} messages are taken back", line.owner, outcome.value, len(entries))
@@ -268,6 +271,7 @@ class Commits:
             else:
                 reason = DeadReason.FENCED if fenced else DeadReason.UNAVAILABLE
                 self.kernel.dead_letter(cell.address, entry.message, sender, reason)
+        # All dead letters first: the host refuses the callers before any actor can begin again.
         for cell, cell_facts in facts.items():
             if cell_facts:
                 cell.put_back(cell_facts, control=True)
@@ -301,6 +305,7 @@ class Commits:
                 logger.error("the journal has committed for {} after a batch that failed", line.owner)
         if outcome is CommitOutcome.UNAVAILABLE:
             await trio.sleep_until(self.kernel.clock.deadline_s(begin_ms))
+        # The image is settled now. The line is closed before the actors begin, else they would wait for it.
         self.recorder.failed(line.owner, outcome)
         self._close_line(line)
         for cell in line.concerned:

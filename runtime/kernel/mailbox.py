@@ -45,7 +45,7 @@ class MergingQueue:
 
     def extendleft(self, entry: tuple[Sender, Any]) -> None:
         """Put a sender and its message at the head, under no key: a deque takes them in this order."""
-        anonymous = object()
+        anonymous = object()  # equal to nothing, so it never merges
         self._entries[anonymous] = (entry[1], entry[0])
         self._entries.move_to_end(anonymous, last=False)
 
@@ -234,6 +234,7 @@ class Mailbox(Sender, ABC, Generic[C]):
         return True
 
     def _drop_oldest(self, queue: deque[Any]) -> None:
+        # Linear in the messages of timers at the head, of which there is one per key at most.
         senders = islice(queue, 1, None, 2)
         oldest = 2 * next(nth for nth, sender in enumerate(senders) if not sender.exempt)
         message, sender = queue[oldest], queue[oldest + 1]

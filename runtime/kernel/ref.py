@@ -41,6 +41,8 @@ class ActorRef(Generic[M_contra]):
         """
         cell = self._cell
         queue = cell.queue
+        # The fast path does not ask the context variable whose asynchronous message this task handles: that would cost
+        # more than the rest. Only a dead letter shows the sender, and what is refused takes the slow path.
         if queue is None:
             if cell.room:
                 return cell.offer(message, cell.kernel.current)

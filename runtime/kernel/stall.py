@@ -67,6 +67,7 @@ class StallGuard:
             return kernel.current, kernel.handled
         if not kernel.handlings:
             return None
+        # Only while somebody could block the loop: an idle system is never woken by its guard.
         if self._answered:
             self._answered = False
             try:

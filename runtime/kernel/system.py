@@ -166,6 +166,7 @@ class ActorSystem:
         Raises:
             trio.RunFinishedError: Trio is no longer running.
         """
+        # A ref is looked up in Trio's thread: here even the registry may be in the middle of a change.
         self._token.run_sync_soon(self.tell, address, message)
 
     def passivate(self, address: str) -> bool:
@@ -180,6 +181,7 @@ class ActorSystem:
         if cell is None:
             return watch.terminated(unknown_cell(self._kernel, address))
         if cell.state is not State.STOPPED:
+            # One event for all who wait; it is set once, at the end, and never reset.
             extras = cell.need_extras()
             if extras.end_event is None:
                 extras.end_event = trio.Event()

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 import trio
-from support.probe import Journal
+from support.probe import Journal, Message
 from wakeward.protocols.restart import RestartSpec
 from wakeward.runtime.kernel import ActorSystem
 from wakeward.runtime.kernel.cell import MOVES, Cell, State
@@ -74,7 +74,8 @@ async def test_every_move_is_in_the_table(
 ) -> None:
     spec = RestartSpec(backoff_first_ms=100, jitter=0.0)
     ref = system.spawn("a", journal.probe, restart=spec, passivate_after_ms=1_000)
-    for messages in (["x"], [ValueError("boom"), "x"], [lambda _: trio.sleep(1), "x"]):
+    rounds: list[list[Message]] = [["x"], [ValueError("boom"), "x"], [lambda _: trio.sleep(1), "x"]]
+    for messages in rounds:
         for message in messages:
             ref.tell(message)
         await trio.sleep(5)
