@@ -54,6 +54,7 @@ is noticed too, and taken back with the others; and messages of all other actors
 """
 
 _COMMITTED: Final = CommitOutcome.COMMITTED
+_TELLING: Final = (TELL, SIGNAL)
 
 
 class Recorder(Protocol):
@@ -135,15 +136,14 @@ class Commits:
     def take(self, life: Life, message: Any, sender: Sender | None, *, control: bool) -> None:
         """Take over the batch of a message, which holds a record or stands behind one."""
         batch = self.kernel.batch
-        records = [effect[2] for effect in batch if effect[0] == SAVE]
-        effects = [effect for effect in batch if effect[0] != SAVE and effect is not BEHIND]
+        records, effects, mail = _parts(life.cell.address, batch)
         batch.clear()
         life.saving = False
         assert life.owner is not None
         line = self._lines.get(life.owner)
         commit = None
         if records and (line is None or line.failed is None):
-            commit = self.recorder.append(life.owner, records, _mail(life, effects))
+            commit = self.recorder.append(life.owner, records, mail)
             if line is None and commit.outcome is _COMMITTED:  # the way of a journal in memory: no entry, no task
                 self.recorder.committed(life.owner, records)
                 perform(life, effects)
@@ -200,7 +200,7 @@ class Commits:
     def _bounce_mail(self, entry: _Handled) -> None:
         sender = entry.life.cell
         for op, to, message, _ in entry.effects:
-            if op in (TELL, SIGNAL):
+            if op in _TELLING:
                 self.kernel.dead_letter(to, message, sender, DeadReason.DRAINED)
 
     async def _follow(self, line: _Line) -> None:
@@ -320,6 +320,17 @@ def _resume(cell: Cell) -> None:
         cell.arrived()  # the dispatcher finds that nothing waits, and ends it
 
 
-def _mail(life: Life, effects: list[Effect]) -> list[Mail]:
-    own = life.cell.address
-    return [Mail(to, message) for op, to, message, _ in effects if op in (TELL, SIGNAL) and to != own]
+def _parts(address: str, batch: list[Effect]) -> tuple[list[object], list[Effect], list[Mail]]:
+    """The records of a batch, its effects, and of these what is told to other actors, as mail."""
+    records: list[object] = []
+    effects: list[Effect] = []
+    mail: list[Mail] = []
+    for effect in batch:
+        op = effect[0]
+        if op == SAVE:
+            records.append(effect[2])
+        elif effect is not BEHIND:
+            effects.append(effect)
+            if op in _TELLING and effect[1] != address:
+                mail.append(Mail(effect[1], effect[2]))
+    return records, effects, mail

@@ -199,11 +199,11 @@ class Dispatcher:
                     break
             else:
                 handled = BUDGET
-        except BaseException as error:
-            batch.clear()  # nothing of that message happens
-            life.batch, life.saving = None, False
-            if isinstance(error, KeyboardInterrupt | trio.Cancelled):
-                raise
+        except (KeyboardInterrupt, trio.Cancelled):
+            self._drop_batch(life)
+            raise
+        except BaseException as error:  # noqa: BLE001  SystemExit in one actor is that actor's crash
+            self._drop_batch(life)
             cell.count(handled - skipped)  # before the crash is recorded: the messages before it reset the attempts
             if cell.life is life:
                 supervision.crashed(cell, error, (message, sender), control=control)
@@ -215,6 +215,11 @@ class Dispatcher:
         life.batch = None
         cell.count(handled - skipped)
         return cell.life is life and cell.state is _RUNNING
+
+    def _drop_batch(self, life: Life) -> None:
+        """Nothing of the present message happens."""
+        self.kernel.batch.clear()
+        life.batch, life.saving = None, False
 
     def _finish(self, cell: Cell, life: Life) -> None:
         """A cell that takes no more has handled what it had accepted."""
