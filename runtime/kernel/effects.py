@@ -25,7 +25,6 @@ def perform(life: Life, effects: Iterable[Effect]) -> None:
     """Perform the effects of one message, in order."""
     cell = life.cell
     kernel = cell.kernel
-    # Bound once per batch: an actor may arm a hundred thousand timers in one message.
     cells, arm = kernel.cells, kernel.timers.arm
     for op, a, b, c in effects:
         try:
