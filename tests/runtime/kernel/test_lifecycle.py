@@ -230,6 +230,21 @@ async def test_a_factory_may_stop_or_kill_its_actor(system: ActorSystem, journal
     assert (await system.wait_stopped("b")).cause is Cause.KILLED
 
 
+async def test_many_may_wait_for_one_end(system: ActorSystem, journal: Journal) -> None:
+    ended: list[Terminated] = []
+
+    async def wait() -> None:
+        ended.append(await system.wait_stopped("a"))
+
+    ref = system.spawn("a", journal.probe)
+    async with trio.open_nursery() as nursery:
+        for _ in range(3):
+            nursery.start_soon(wait)
+        await trio.testing.wait_all_tasks_blocked()
+        ref.stop()
+    assert ended == [Terminated("a", Cause.STOPPED)] * 3
+
+
 @pytest.mark.parametrize("address", ["nobody", "probe:x"])
 async def test_waiting_for_the_end_of_what_never_was(system: ActorSystem, address: str) -> None:
     assert await system.wait_stopped(address) == Terminated(address, Cause.UNKNOWN)
