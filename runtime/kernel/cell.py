@@ -228,7 +228,7 @@ class Cell(Mailbox["Cell"]):
         return None
 
     def present(self) -> Cell:
-        """Who answers to this address now: another cell, when a ref has outlived the one it was made for."""
+        """The actor that has this address now: another one, when a ref has outlived the one it was made for."""
         return self if self.state is not _STOPPED else self.kernel.resolve(self.address) or self
 
     # The moves. Those of every activation (arrived, run, rest) are written out, with their row of the table as their

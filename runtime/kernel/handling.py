@@ -1,7 +1,7 @@
 """Handling an asynchronous message, in a task of its own.
 
 One at a time per actor; while it runs, messages wait, and stop, interrupt and kill are served. The task is named after
-the actor and starts in an empty :class:`contextvars.Context`, so nothing of whoever sent the message shows through.
+the actor and starts in an empty :class:`contextvars.Context`, so nothing of the sender's shows through.
 
 Four things can leave the task. Our own cancel, caught by the handling's scope: interrupted, no crash. An exception,
 also one that arose in cleanup during our cancel: a crash. Only ``Cancelled``: the cancel came from further out, and

@@ -127,7 +127,7 @@ class Kernel(Generic[C]):
     # The registry
 
     def resolve(self, address: str) -> C | None:
-        """The actor of that address, registered now if its kind is known."""
+        """The actor of that address; it is registered now if its kind is known."""
         cell = self.cells.get(address)
         if cell is None:
             spec = self.kinds.get(address.partition(":")[0])

@@ -124,7 +124,7 @@ class Mailbox(Sender, ABC, Generic[C]):
 
     @abstractmethod
     def present(self) -> Mailbox[C]:
-        """Who answers to this address now: another one, when a ref has outlived the actor it was made for."""
+        """The actor that has this address now: another one, when a ref has outlived the one it was made for."""
 
     @property
     def known(self) -> bool:

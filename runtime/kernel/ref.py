@@ -82,7 +82,7 @@ class ActorRef(Generic[M_contra]):
         return lifecycle.interrupt(self._cell.present())
 
     def kill(self) -> bool:
-        """End it now; what waits goes to the dead letters. False when it is dead already."""
+        """End it now; what waits goes to the dead letters. False when it has ended already."""
         return lifecycle.kill(self._cell.present())
 
     def __eq__(self, other: object) -> bool:

@@ -43,11 +43,11 @@ class StallGuard:
     _reported: bool = False
 
     def start(self) -> None:
-        """Begin to look."""
+        """Start the thread."""
         threading.Thread(target=self._look, name=f"stall guard of {self.kernel.name}", daemon=True).start()
 
     def stop(self) -> None:
-        """Look no more. Does not wait for the thread."""
+        """Stop the thread. Does not wait for it."""
         self._stopped.set()
 
     def _look(self) -> None:

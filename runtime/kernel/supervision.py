@@ -46,7 +46,7 @@ def crashed(cell: Cell, error: BaseException, entry: tuple[Any, Sender] | None, 
         cell.kernel.dead_letter(cell.address, entry[0], entry[1], DeadReason.CRASHED, error)
     ask.fail_taken(cell, f"crashed: {error!r}", error)
     if cell.state is State.STOPPED:
-        return  # whoever was told of the crash has killed it
+        return  # an observer that was told of the crash has killed it
     if isinstance(decision, GiveUp):
         _give_up(cell, decision, error)
     elif cell.stopping is not None and not cell.has_mail:
@@ -90,7 +90,7 @@ def restart_at(cell: Cell, at_ms: int) -> None:
 
 
 def back_off(cell: Cell) -> None:
-    """End the present life, or the wait for the next one; whoever calls this begins the next one later."""
+    """End the present life, or the wait for the next one. The caller sees to it that the next one begins."""
     _end_life(cell)
     extras = cell.need_extras()
     if extras.restart_alarm is not None:

@@ -95,13 +95,13 @@ class ActorSystem:
         """Make one actor of its own kind, and activate it.
 
         Raises:
-            AddressError: The address is empty, or somebody alive answers to it.
+            AddressError: The address is empty, or a living actor has it.
             InvalidInputError: The system is draining.
         """
         kernel = self._kernel
         present = kernel.cells.get(address)
         if not address or (present is not None and present.state is not State.STOPPED):
-            raise AddressError(f"address {address!r}: one that nobody alive answers to is accepted")
+            raise AddressError(f"address {address!r}: one that no living actor has is accepted")
         if not kernel.open:
             raise InvalidInputError(f"spawn of {address!r}: {kernel.name} is {kernel.phase}, takes no new actors")
         spec = ActorSpec(address, factory, mailbox, restart, passivate_after_ms)
@@ -214,7 +214,7 @@ class ActorSystem:
         """Counts of one actor.
 
         Raises:
-            AddressError: Nobody answers to that address.
+            AddressError: No actor has that address.
         """
         return actor_statistics(self._require(address))
 

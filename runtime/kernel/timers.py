@@ -99,8 +99,8 @@ class Timers:
     """The heap.
 
     Attributes:
-        on_earliest: Called with the instant of an entry that is now the first of all, so that whoever waits can wait
-            less.
+        on_earliest: Called with the instant of an entry that is now the first of all, so that the one who waits
+            can wait less.
         frozen: No actor's timer fires any more.
     """
 
