@@ -305,12 +305,11 @@ class Commits:
                 logger.error("the journal has committed for {} after a batch that failed", line.owner)
         if outcome is CommitOutcome.UNAVAILABLE:
             await trio.sleep_until(self.kernel.clock.deadline_s(begin_ms))
-        # The image is settled now. The line is closed before the actors begin, else they would wait for it.
+        # The image first: the actors begin from it. The line last: who waits for rest must find the actors ready.
         self.recorder.failed(line.owner, outcome)
-        self._close_line(line)
         for cell in line.concerned:
             _resume(cell)
-        self.kernel.settled()
+        self._close_line(line)
 
 
 def _resume(cell: Cell) -> None:
