@@ -8,6 +8,7 @@ from attrs import define, field
 
 from .actor import HOST_OPS, Context
 from .jobs.exit import ExitReason
+from .jobs.record import JobRecord
 from .jobs.spec import JobSpec
 from .wakes.decision import Decision
 from .wakes.messages import Answer, Ticket
@@ -18,11 +19,12 @@ DECIDE: Final = HOST_OPS + 1
 START_TURN: Final = HOST_OPS + 2
 INTERRUPT_TURN: Final = HOST_OPS + 3
 CLOSE_TURN: Final = HOST_OPS + 4
-RELEASE_SLOT: Final = HOST_OPS + 5
-SET_BUSY: Final = HOST_OPS + 6
-START_CHILD: Final = HOST_OPS + 7
-END_CHILD: Final = HOST_OPS + 8
-CLOSE_CHILD: Final = HOST_OPS + 9
+SET_BUSY: Final = HOST_OPS + 5
+START_CHILD: Final = HOST_OPS + 6
+END_CHILD: Final = HOST_OPS + 7
+CLOSE_CHILD: Final = HOST_OPS + 8
+SHOW_JOB: Final = HOST_OPS + 9
+DROP_JOB: Final = HOST_OPS + 10
 
 
 @final
@@ -52,10 +54,6 @@ class HostEffects:
         """The end of a turn has been dealt with: it is no longer outstanding work."""
         self._ctx.emit(CLOSE_TURN, turn_id)
 
-    def release_slot(self, session_key: str) -> None:
-        """Give the turn slot of a session back, or its place in line."""
-        self._ctx.emit(RELEASE_SLOT, session_key)
-
     def set_busy(self, session_key: str, busy: bool) -> None:
         """A session has work to do (a pending wake, a turn), or none any more."""
         self._ctx.emit(SET_BUSY, session_key, busy)
@@ -71,3 +69,11 @@ class HostEffects:
     def close_child(self, job_id: str) -> None:
         """The exit of a job has been dealt with: it is no longer outstanding work."""
         self._ctx.emit(CLOSE_CHILD, job_id)
+
+    def show_job(self, record: JobRecord) -> None:
+        """Let the handles of a job see this record. Whoever waits for a change of the job is woken."""
+        self._ctx.emit(SHOW_JOB, record)
+
+    def drop_job(self, job_id: str) -> None:
+        """A finished job is no longer listed. Whoever holds a handle on it keeps what it has."""
+        self._ctx.emit(DROP_JOB, job_id)

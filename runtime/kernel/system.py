@@ -169,6 +169,11 @@ class ActorSystem:
         # A ref is looked up in Trio's thread: here even the registry may be in the middle of a change.
         self._token.run_sync_soon(self.tell, address, message)
 
+    def is_active(self, address: str) -> bool:
+        """Whether an actor has a behaviour at present: it was made, and is neither passivated nor ended."""
+        cell = self._kernel.cells.get(address)
+        return cell is not None and cell.life is not None
+
     def passivate(self, address: str) -> bool:
         """End the life of an idle actor now; its next message begins another. False when it is not idle."""
         cell = self._kernel.cells.get(address)
