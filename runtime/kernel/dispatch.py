@@ -217,10 +217,7 @@ class Dispatcher:
         except BaseException as error:  # noqa: BLE001  SystemExit in one actor is that actor's crash
             self._drop_batch(life)
             cell.count(handled - skipped)  # before the crash is recorded: the messages before it reset the attempts
-            if cell.life is life:
-                supervision.crashed(cell, error, (message, sender), control=control)
-            else:
-                _log_after_end(cell, error)
+            _crashed(cell, life, error, (message, sender), control=control)
             return False
         if batch:
             batch.clear()
@@ -264,6 +261,8 @@ def _discard(result: object) -> None:
         cast("Coroutine[Any, Any, Any]", result).close()
 
 
-def _log_after_end(cell: Cell, error: BaseException) -> None:
-    """It killed itself and then raised: there is nothing left to restart."""
-    logger.opt(exception=error).error("{} crashed after its end: {!r}", cell.address, error, actor=cell.address)
+def _crashed(cell: Cell, life: Life, error: BaseException, entry: tuple[Any, Sender], *, control: bool) -> None:
+    if cell.life is life:
+        supervision.crashed(cell, error, entry, control=control)
+    else:  # it killed itself and then raised: there is nothing left to restart
+        logger.opt(exception=error).error("{} crashed after its end: {!r}", cell.address, error, actor=cell.address)

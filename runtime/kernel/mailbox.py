@@ -224,6 +224,8 @@ class Mailbox(Sender, ABC, Generic[C]):
                 return "the system is draining and takes nothing from outside"
             case Refusal.UNKNOWN:
                 return f"no such actor, and no such kind among {self.kernel.kind_names()}"
+            case Refusal.UNAVAILABLE | Refusal.INVALID:
+                raise AssertionError(f"{refusal}: a mailbox refuses nothing for that")
 
     def _make_room(self, queue: deque[Any]) -> bool:
         room = self.spec.room
