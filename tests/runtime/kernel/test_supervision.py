@@ -65,7 +65,7 @@ async def test_the_backoff_grows_and_is_reset_by_a_quiet_time(autojump_clock: tr
     assert [o.at_ms for o in seen if o.edge is Edge.RESTARTED] == [100, 1_200, 2_300, 3_300, 13_100]
 
 
-async def test_a_restarted_actor_comes_back_without_a_message(
+async def test_an_actor_is_restarted_without_a_message(
     system: ActorSystem, journal: Journal, autojump_clock: trio.testing.MockClock
 ) -> None:
     ref = system.spawn("a", journal.probe, restart=STEADY)
@@ -75,7 +75,7 @@ async def test_a_restarted_actor_comes_back_without_a_message(
 
 
 @pytest.mark.parametrize(
-    ("policy", "crash", "survives"),
+    ("restart_type", "crash", "survives"),
     [
         (RestartType.PERMANENT, True, True),
         (RestartType.PERMANENT, False, True),
@@ -85,8 +85,10 @@ async def test_a_restarted_actor_comes_back_without_a_message(
         (RestartType.TEMPORARY, False, False),
     ],
 )
-async def test_policy(system: ActorSystem, journal: Journal, policy: RestartType, crash: bool, survives: bool) -> None:
-    ref = system.spawn("a", journal.probe, restart=RestartSpec(restart_type=policy, backoff_first_ms=0))
+async def test_restart_type(
+    system: ActorSystem, journal: Journal, restart_type: RestartType, crash: bool, survives: bool
+) -> None:
+    ref = system.spawn("a", journal.probe, restart=RestartSpec(restart_type=restart_type, backoff_first_ms=0))
     ref.tell(ValueError("boom") if crash else (lambda me: me.context.stop()))
     await system.wait_idle()
     assert bool(ref.tell("still there?")) is survives
