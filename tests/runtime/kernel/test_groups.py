@@ -42,7 +42,7 @@ async def test_who_of_a_group_is_restarted(
     assert sorted(journal.entries) == [(name, "survives") for name in "abc"]
 
 
-async def test_a_turn_of_a_group_member_is_cancelled_before_it_restarts(
+async def test_the_handling_of_a_group_member_is_cancelled_before_it_restarts(
     system: ActorSystem, journal: Journal, autojump_clock: trio.testing.MockClock
 ) -> None:
     log: list[tuple[str, float]] = []
