@@ -50,7 +50,6 @@ class Agent:
     def __init__(self, ctx: Context, state: AgentState, ports: AgentPorts) -> None:
         """Take up the state where it stands: arm every timer that it implies."""
         self._core = AgentCore(ctx, state, ports)
-        self._read_ms = ctx.now_ms
         self._events = SessionEvents(self._core)
         self._held = HeldWakes(self._core)
         self._turns = SessionTurns(self._core, self._events, self._held)
@@ -64,7 +63,7 @@ class Agent:
     def receive(self, message: object, /) -> None:
         """Handle one message. It happens at one instant, however long it takes."""
         core = self._core
-        core.now_ms = self._read_ms()
+        core.now_ms = core.ctx.now_ms()
         self._ON[type(message)](self, message)
         core.flush()
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import final
 
 from ...protocols.actor import Context
-from ...protocols.effects import DECIDE, HostEffects
+from ...protocols.effects import DECIDE, SET_BUSY, HostEffects
 from ...protocols.journal.records import AgentForgotten, AgentRecord, SessionForgotten
 from ...protocols.wakes.cooldown import CooldownClock
 from ...protocols.wakes.decision import Decision, DecisionKind
@@ -33,10 +33,7 @@ class AgentCore:
     __slots__ = (
         "_changed",
         "_changed_too",
-        "_clock_saved",
-        "_emit",
         "_heartbeat_saved_ms",
-        "_save",
         "address",
         "agent_id",
         "ctx",
@@ -57,32 +54,31 @@ class AgentCore:
         # Most messages change one session, and a dict for one costs more than all else here.
         self._changed: Session | None = None
         self._changed_too: dict[str, Session] = {}
-        self._clock_saved, self._heartbeat_saved_ms = state.clock_taken_up, state.heartbeat_served_ms
-        # Bound once, because they are called for every message.
-        self._save, self._emit = ctx.save, ctx.emit
+        self._heartbeat_saved_ms = state.heartbeat_served_ms
 
     def session(self, key: str) -> Session:
         """The session of that key, made if it is not there."""
         session = self.state.sessions.get(key)
         if session is None:
-            session = self.state.sessions[key] = Session(SessionRecord(key))
+            session = self.state.sessions[key] = Session(key, SessionRecord(key))
         return session
 
     def put(self, session: Session, record: SessionRecord) -> None:
         """Replace what is durable of a session."""
         session.record = record
-        self._note(session)
+        if session is not self._changed:
+            self._note(session)
 
     def _note(self, session: Session) -> None:
         if self._changed is None:
             self._changed = session
-        elif session is not self._changed:
+        else:
             self._changed_too[session.key] = session
 
     def move(self, session: Session, state: SessionState) -> None:
         """Let a session stand somewhere else, and tell the host when that makes it busy or idle."""
         if session.move(state):
-            self.effects.set_busy(session.key, session.is_busy)
+            self.ctx.emit(SET_BUSY, session.key, session.is_busy)
 
     def rest(self, session: Session) -> None:
         """Let a session wait: for what is pending, or for nothing."""
@@ -92,13 +88,13 @@ class AgentCore:
 
     def forget_if_empty(self, session: Session) -> None:
         """Drop a session in which nothing is left."""
-        if session.is_empty and self.state.sessions.pop(session.key, None) is not None:
+        if session.is_empty and self.state.sessions.pop(session.key, None) is not None and session is not self._changed:
             self._note(session)
 
     def forget_agent(self) -> None:
         """Let nothing be kept of the agent itself. Should it stay after all, its clock starts from the beginning."""
         state = self.state
-        state.clock = self._clock_saved = CooldownClock(state.settings.interval_ms, self.now_ms)
+        state.clock = state.clock_saved = CooldownClock(state.settings.interval_ms, self.now_ms)
         state.heartbeat_served_ms = self._heartbeat_saved_ms = None
         self.ctx.save(self.agent_id, AgentForgotten())
 
@@ -112,9 +108,9 @@ class AgentCore:
                 for session in self._changed_too.values():
                     self._store(session)
                 self._changed_too.clear()
-        if state.clock is not self._clock_saved or state.heartbeat_served_ms != self._heartbeat_saved_ms:
-            self._clock_saved, self._heartbeat_saved_ms = state.clock, state.heartbeat_served_ms
-            self._save(self.agent_id, AgentRecord(state.clock, state.heartbeat_served_ms))
+        if state.clock is not state.clock_saved or state.heartbeat_served_ms != self._heartbeat_saved_ms:
+            state.clock_saved, self._heartbeat_saved_ms = state.clock, state.heartbeat_served_ms
+            self.ctx.save(self.agent_id, AgentRecord(state.clock, state.heartbeat_served_ms))
 
     def _store(self, session: Session) -> None:
         current = self.state.sessions.get(session.key)
@@ -122,13 +118,13 @@ class AgentCore:
             if session.saved is None:
                 return  # it came and went within this message
             if current is None:
-                self._save(self.agent_id, SessionForgotten(session.key))
+                self.ctx.save(self.agent_id, SessionForgotten(session.key))
                 return
             current.saved = session.saved  # it went, and came back within this message
             session = current
         if session.record is not session.saved:
             session.saved = session.record
-            self._save(self.agent_id, session.record)
+            self.ctx.save(self.agent_id, session.record)
 
     def decide(
         self,
@@ -157,4 +153,4 @@ class AgentCore:
             held_by,
             events,
         )
-        self._emit(DECIDE, decision)
+        self.ctx.emit(DECIDE, decision)

@@ -76,16 +76,12 @@ class Session:
         armed_ms: What its timer is set to.
     """
 
+    key: str
     record: SessionRecord
     queue: EventQueue | None = None
     saved: SessionRecord | None = None
     state: SessionState = RESTING
     armed_ms: int | None = None
-
-    @property
-    def key(self) -> str:
-        """Its session key."""
-        return self.record.key
 
     @property
     def is_served(self) -> bool:
@@ -125,7 +121,7 @@ class Session:
         return TurnRequest(
             turn_id=turn_id,
             agent_id=agent_id,
-            session_key=self.record.key,
+            session_key=self.key,
             source=wake.source,
             intent=wake.intent,
             reason=wake.reason,

@@ -22,7 +22,7 @@ class AgentState:
         paused: Nothing starts. Not stored.
         retired: Why it is leaving. Not stored.
         heartbeat_served_ms: The last instant of its heartbeat that was served.
-        clock_taken_up: The clock as it was committed, or as a first one begins. A first clock is stored when it changes.
+        clock_saved: The clock as it is stored, or as a first one begins: that is stored when it changes.
     """
 
     settings: AgentSettings
@@ -30,7 +30,7 @@ class AgentState:
     sessions: dict[str, Session] = Factory(dict[str, Session])
     next_event_id: int = 1
     heartbeat_served_ms: int | None = None
-    clock_taken_up: CooldownClock | None = None
+    clock_saved: CooldownClock | None = None
     paused: bool = False
     retired: Leaving | None = None
 
@@ -55,15 +55,15 @@ def load_state(image: AgentImage, settings: AgentSettings, now_ms: int) -> Agent
         taken_up,
         next_event_id=image.event_id_max + 1,
         heartbeat_served_ms=None if saved is None else saved.heartbeat_served_ms,
-        clock_taken_up=taken_up,
+        clock_saved=taken_up,
     )
     if taken_up.interval_ms != settings.interval_ms:
         state.clock = taken_up.reconfigured(settings.interval_ms, now_ms)
     for key, record in image.sessions.items():
-        state.sessions[key] = Session(record, saved=record)
+        state.sessions[key] = Session(key, record, saved=record)
     for key, events in image.events.items():
         # A session of which only events are stored has nothing pending and owes nothing.
-        session = state.sessions.setdefault(key, Session(SessionRecord(key)))
+        session = state.sessions.setdefault(key, Session(key, SessionRecord(key)))
         session.queue = EventQueue(key, settings.queue.capacity, settings.queue.overflow)
         session.queue.restore(events.values())
     return state

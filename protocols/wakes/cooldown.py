@@ -215,8 +215,9 @@ class CooldownClock:
 
     def ended(self, session_key: str, policy: CooldownPolicy, *, counts: bool) -> CooldownClock:
         """After the turn of a session has ended: its start counts for good, or was never made (a busy skip)."""
-        started_ms = next(at_ms for key, at_ms in self.running_ms if key == session_key)
-        running_ms = tuple(entry for entry in self.running_ms if entry[0] != session_key)
+        running = dict(self.running_ms)
+        started_ms = running.pop(session_key)
+        running_ms = tuple(running.items())
         if not counts:
             return evolve(self, running_ms=running_ms)
         # Overlapping turns may end out of order: the clock keeps the latest start, not the latest end.

@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import enum
-from collections import Counter
-from typing import assert_never
-
 from attrs import Factory, define
 
 from .wake import Intent, Source
@@ -83,39 +80,34 @@ class DecisionCounts:
 
     wakes: int = 0
     coalesced: int = 0
-    deferred: Counter[str] = Factory(Counter[str])
+    deferred: dict[str, int] = Factory(dict[str, int])
     turns: int = 0
     events_accepted: int = 0
     events_presented: int = 0
     events_dead: int = 0
 
     def note(self, decision: Decision) -> None:
-        """Add one decision."""
-        match decision.kind:
-            case DecisionKind.ACCEPTED:
-                self.wakes += 1
-            case DecisionKind.COALESCED:
-                self.wakes += 1
-                self.coalesced += 1
-            case DecisionKind.DEFERRED:
-                self.deferred[decision.held_by or decision.reason] += 1
-            case DecisionKind.STARTED:
-                self.turns += 1
-            case DecisionKind.EVENT:
-                self.events_accepted += 1
-            case DecisionKind.RAN | DecisionKind.SEEN:
-                self.events_presented += decision.events
-            case DecisionKind.DEAD:
-                self.events_dead += 1
-            case (
-                DecisionKind.DUPLICATE
-                | DecisionKind.SKIPPED
-                | DecisionKind.FAILED
-                | DecisionKind.PARKED
-                | DecisionKind.STUCK
-                | DecisionKind.REFUSED
-                | DecisionKind.FLOOD
-            ):
-                pass
-            case _:
-                assert_never(decision.kind)
+        """Add one decision. Of the kinds that are not named here nothing is counted by agent."""
+        kind = decision.kind
+        if kind is _ACCEPTED:
+            self.wakes += 1
+        elif kind is _COALESCED:
+            self.wakes += 1
+            self.coalesced += 1
+        elif kind is _STARTED:
+            self.turns += 1
+        elif kind is _RAN or kind is _SEEN:
+            self.events_presented += decision.events
+        elif kind is _EVENT:
+            self.events_accepted += 1
+        elif kind is _DEFERRED:
+            held_by = decision.held_by or decision.reason
+            self.deferred[held_by] = self.deferred.get(held_by, 0) + 1
+        elif kind is _DEAD:
+            self.events_dead += 1
+
+
+# A member costs four times as much to look up in its enum as by a name of the module, and this runs for each decision.
+_ACCEPTED, _COALESCED, _DEFERRED = DecisionKind.ACCEPTED, DecisionKind.COALESCED, DecisionKind.DEFERRED
+_STARTED, _RAN, _SEEN = DecisionKind.STARTED, DecisionKind.RAN, DecisionKind.SEEN
+_EVENT, _DEAD = DecisionKind.EVENT, DecisionKind.DEAD

@@ -81,7 +81,7 @@ class PendingWake:
     @property
     def due_at_ms(self) -> int:
         """When it may be taken, as far as the wake itself is concerned."""
-        return max(self.not_before_ms, self.ready_at_ms)
+        return self.not_before_ms if self.not_before_ms > self.ready_at_ms else self.ready_at_ms  # max() costs a call
 
 
 def pending_wake(wake: Wake, now_ms: int) -> PendingWake:
@@ -266,8 +266,10 @@ class SessionWakes:
         """When something can be taken; ``None`` with nothing pending."""
         earliest_ms: int | None = None
         for wake in (self.event, self.scheduled, self.task):
-            if wake is not None and (earliest_ms is None or wake.due_at_ms < earliest_ms):
-                earliest_ms = wake.due_at_ms
+            if wake is not None:
+                due_ms = wake.due_at_ms
+                if earliest_ms is None or due_ms < earliest_ms:
+                    earliest_ms = due_ms
         if earliest_ms is not None and earliest_ms < self.blocked_until_ms:
             return self.blocked_until_ms
         return earliest_ms
@@ -276,20 +278,23 @@ class SessionWakes:
         """What is ready, as the turns it makes (at most a task turn and another), and what is left."""
         if self.blocked_until_ms > now_ms:
             return (), self
-        task, scheduled, event = (
-            wake if wake is not None and wake.due_at_ms <= now_ms else None
-            for wake in (self.task, self.scheduled, self.event)
-        )
-        left = SessionWakes(
-            self.task if task is None else None,
-            self.scheduled if scheduled is None else None,
-            self.event if event is None else None,
-            self.blocked_until_ms,
-        )
-        return _turns_of(task, scheduled, event), left or NO_WAKES
+        task, task_left = _split(self.task, now_ms)
+        scheduled, scheduled_left = _split(self.scheduled, now_ms)
+        event, event_left = _split(self.event, now_ms)
+        left = NO_WAKES
+        if task_left or scheduled_left or event_left:
+            left = SessionWakes(task_left, scheduled_left, event_left, self.blocked_until_ms)
+        return _turns_of(task, scheduled, event), left
 
 
 NO_WAKES: Final = SessionWakes()
+
+
+def _split(wake: PendingWake | None, now_ms: int) -> tuple[PendingWake | None, PendingWake | None]:
+    """A wake that is ready, or one that has to stay."""
+    if wake is None or wake.due_at_ms <= now_ms:
+        return wake, None
+    return None, wake
 
 
 def _turns_of(

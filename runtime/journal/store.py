@@ -48,16 +48,17 @@ class Store(Generic[I]):
     new_image: Callable[[], I]
     apply: Callable[[I, Any], None]
     images: dict[str, I] = field(init=False, factory=dict[str, I])
+    _empty: I = field(init=False)
     _owners: dict[str, _Owner] = field(init=False, factory=dict[str, _Owner])
 
     def __attrs_post_init__(self) -> None:
+        self._empty = self.new_image()
         if isinstance(self.journal, MemoryJournal):
             self.journal.images = self.images  # so that what is committed in memory is kept once
 
     def image(self, owner: str) -> I:
-        """What is committed of ``owner``. It changes with the next commit: copy what is to be kept."""
-        image = self.images.get(owner)
-        return self.new_image() if image is None else image
+        """What is committed of ``owner``. Only to be read; it changes with the next commit: copy what is to be kept."""
+        return self.images.get(owner, self._empty)
 
     async def load(self, owners: Iterable[str], from_snapshot: Callable[[object], I]) -> list[str]:
         """Claim owners, and fold what is stored of them.

@@ -110,4 +110,6 @@ class ActorContext(Life):
         if self.owner is not None:
             # The unit of rollback is the owner: a life with two of them could be taken back by half.
             raise InvalidInputError(f"{self.address} saves for {owner!r}: it has saved for {self.owner!r}")
-        self.owner = self.cell.need_extras().owner = owner
+        self.owner = owner
+        if self.cell.kernel.commit_at_once is None:  # else no next life has to wait for the commits of this one
+            self.cell.need_extras().owner = owner
