@@ -8,6 +8,7 @@ from attrs import define, field
 
 from .actor import HOST_OPS, Context
 from .jobs.exit import ExitReason
+from .jobs.record import JobRecord
 from .jobs.spec import JobSpec
 from .wakes.decision import Decision
 from .wakes.messages import Answer, Ticket
@@ -23,6 +24,8 @@ SET_BUSY: Final = HOST_OPS + 6
 START_CHILD: Final = HOST_OPS + 7
 END_CHILD: Final = HOST_OPS + 8
 CLOSE_CHILD: Final = HOST_OPS + 9
+SHOW_JOB: Final = HOST_OPS + 10
+DROP_JOB: Final = HOST_OPS + 11
 
 
 @final
@@ -71,3 +74,11 @@ class HostEffects:
     def close_child(self, job_id: str) -> None:
         """The exit of a job has been dealt with: it is no longer outstanding work."""
         self._ctx.emit(CLOSE_CHILD, job_id)
+
+    def show_job(self, record: JobRecord) -> None:
+        """Let the handles of a job see this record. Whoever waits for a change of the job is woken."""
+        self._ctx.emit(SHOW_JOB, record)
+
+    def drop_job(self, job_id: str) -> None:
+        """A finished job is no longer listed. Whoever holds a handle on it keeps what it has."""
+        self._ctx.emit(DROP_JOB, job_id)

@@ -1,1 +1,1 @@
-"""The jobs supervisor: every child process, and the one notice of its exit."""
+"""The supervisor of an agent's jobs: every child process, and the one notice of its exit."""

@@ -1,82 +1,35 @@
-"""What the exec supervisor asks of the world, and what the world tells it.
+"""What a supervisor of jobs asks of its host beside its context. All of it answers at once, from memory.
 
-A job's bytes do not travel through mailboxes: its output buffer and its input queue are shared between whoever reads or
-writes them and the process shell. Messages carry only what changes the job's state.
+The bytes of a job do not travel through mailboxes: its output buffer and its input queue are shared between whoever
+reads or writes them and the process shell. So what depends on them is asked, by the id of the job.
 """
 
 from __future__ import annotations
 
-from typing import Protocol, final
+from typing import Protocol
 
-from attrs import define
-
-from ...protocols.jobs.exit import Exit, ExitReason
-from .record import Job
+from ...protocols.jobs.silence import OutputMark
 
 
-class Processes(Protocol):
-    """The process shell. Its calls return at once; whatever comes of them is told to the supervisor."""
+class JobsView(Protocol):
+    """The jobs of this run of the host, as far as they are memory only."""
 
-    def start(self, job: Job) -> None:
-        """Spawn the job's child. Exactly one :class:`JobExited` follows, also when it cannot be spawned."""
+    def is_outstanding(self, job_id: str) -> bool:
+        """Whether the job was admitted by this run of the host, and its exit has yet to be dealt with."""
         ...
 
-    def terminate(self, job_id: str, reason: ExitReason, grace_ms: int) -> None:
-        """End the child and its whole tree: SIGTERM, ``grace_ms``, SIGKILL. The first reason given is the one that
-        counts. Nothing happens when the child has exited.
-        """
+    def is_awaited(self, job_id: str) -> bool:
+        """Whether somebody waits for the exit now."""
         ...
 
+    def is_seen(self, job_id: str) -> bool:
+        """Whether somebody has been shown the exit."""
+        ...
 
-@final
-@define(eq=False)
-class StartJob:
-    """Start an admitted job."""
+    def output_of(self, job_id: str) -> OutputMark:
+        """What the job has written so far; nothing for a job that is not known."""
+        ...
 
-    job: Job
-
-
-@final
-@define(eq=False)
-class KillJob:
-    """End a job for its owner's sake. ``grace_ms`` overrules the job's own."""
-
-    job_id: str
-    grace_ms: int | None = None
-
-
-@final
-@define(eq=False)
-class JobStarted:
-    """The shell: the child runs."""
-
-    job_id: str
-    pid: int
-
-
-@final
-@define(eq=False)
-class JobExited:
-    """The shell: the child has ended. Told exactly once per job, safe to tell while cancelled."""
-
-    job_id: str
-    exit: Exit
-
-
-@final
-@define(eq=False)
-class ExitSeen:
-    """A handle: its caller has been shown the exit. What is announced of it is to be taken back."""
-
-    job_id: str
-
-
-@final
-@define(eq=False)
-class NoticeReleased:
-    """A handle: who waited for the exit has gone without seeing it. Announce it after all."""
-
-    job_id: str
-
-
-SupervisorMessage = StartJob | KillJob | JobStarted | JobExited | ExitSeen | NoticeReleased
+    def takes_input(self, job_id: str) -> bool:
+        """Whether something can be written to the job now."""
+        ...

@@ -1,4 +1,9 @@
-"""How a child process ended, as a value."""
+"""How a child process ended, as a value.
+
+The classification follows OpenClaw (``buildExecExitOutcome``). A command that ended by itself is *completed* whatever
+its code, because a non-zero code is an answer. It *failed* when it never ran properly (126, 127), or when something
+ended it (a signal, a limit, its owner, the host).
+"""
 
 from __future__ import annotations
 
@@ -8,8 +13,6 @@ from typing import Final, assert_never, final
 from attrs import frozen
 
 SHELL_NOT_EXECUTABLE: Final = 126
-
-
 SHELL_NOT_FOUND: Final = 127
 
 
@@ -24,6 +27,8 @@ class ExitReason(enum.Enum):
     SPAWN_ERROR = "spawn-error"
     HOST_STOPPED = "host-stopped"
     LEFT_RUNNING = "left-running"
+    LOST = "lost"
+    """The host ended before it saw the end of the child. Nothing is known of its result."""
 
 
 class ExitStatus(enum.Enum):
@@ -47,10 +52,7 @@ class FailureKind(enum.Enum):
 
 
 TIMEOUTS: Final = frozenset({ExitReason.OVERALL_TIMEOUT, ExitReason.NO_OUTPUT_TIMEOUT})
-
-
-STOPPING: Final = TIMEOUTS | {ExitReason.MANUAL_CANCEL, ExitReason.HOST_STOPPED}
-"""The reasons for which we end a child; the others are the child's own doing."""
+"""The limits of ours that end a child."""
 
 
 @final
@@ -79,7 +81,7 @@ class Exit:
 
     @property
     def status(self) -> ExitStatus:
-        """Completed, or failed."""
+        """Completed, failed, or left running."""
         if self.reason is ExitReason.LEFT_RUNNING:
             return ExitStatus.DETACHED
         ran = self.reason is ExitReason.EXIT and self._shell_failure is None
@@ -106,7 +108,7 @@ class Exit:
                 return FailureKind.RUNTIME_ERROR
             case ExitReason.SIGNAL | ExitReason.MANUAL_CANCEL | ExitReason.HOST_STOPPED:
                 return FailureKind.SIGNAL if self.exit_signal is not None else FailureKind.ABORTED
-            case ExitReason.EXIT | ExitReason.LEFT_RUNNING:
+            case ExitReason.EXIT | ExitReason.LEFT_RUNNING | ExitReason.LOST:
                 return FailureKind.ABORTED
             case _:
                 assert_never(self.reason)

@@ -1,9 +1,4 @@
-"""A child process as values: what is to be run, and how it ended.
-
-The classification of an exit follows OpenClaw (``buildExecExitOutcome``): a command that ended by itself is *completed*
-whatever its code, because a non-zero code is an answer; it *failed* when it never ran properly (126, 127), or when
-something ended it (a signal, a limit, its owner, the host).
-"""
+"""What is to be run, as a value: a command, its surroundings and its limits."""
 
 from __future__ import annotations
 
@@ -15,16 +10,21 @@ from typing import Any, Final, final
 from attrs import field, frozen
 
 from ..errors import InvalidInputError
+from ..values.duration import Milliseconds
 
 SHELL: Final = "/bin/sh"
 """What runs a command that is given as one text."""
 
-DEFAULT_YIELD_AFTER_MS: Final = 10_000
-"""How long a caller waits for a command before it goes on in the background."""
+DEFAULT_YIELD_AFTER_MS: Final = Milliseconds(10_000)
+"""How long a caller waits for a command before the command goes on in the background."""
+
+TITLE_LENGTH_MAX: Final = 80
+_TITLE_SOURCE_MAX: Final = 1_000
 
 DEFAULT_HEAD_BYTES: Final = 50_000
 DEFAULT_TAIL_BYTES: Final = 150_000
-DEFAULT_GRACE_MS: Final = 5_000
+DEFAULT_GRACE_MS: Final = Milliseconds(5_000)
+DEFAULT_SILENCE_NOTICE_MS: Final = Milliseconds(300_000)
 
 
 def _positive(spec: JobSpec, attribute: Any, value: int | None) -> None:
@@ -56,15 +56,15 @@ class JobSpec:
         command: One text for the shell, or the argument vector itself.
         cwd: Working directory; ``None`` is the host's.
         env: The whole environment, as the environment guard made it; ``None`` is the host's own.
-        stdin: What the child reads. Closed after it unless ``stdin_open``.
+        stdin: What the child reads. Its input is closed after that, unless ``stdin_open``.
         stdin_open: Whether more can be written while it runs. Always so with ``pty``.
         timeout_ms: Limit for the whole run.
         no_output_timeout_ms: Limit for a silence.
         silence_notice_ms: Report a silence of this length to the owner, once; ``None`` never does.
         grace_ms: From SIGTERM to SIGKILL when we end it.
         pty: Give it a terminal. Its output then is one stream with the terminal's line ends.
-        separate_stderr: Keep stderr apart; else both are one stream, in the order in which they were written.
-        detach: It survives the end of the host, and what it leaves behind is not killed with it.
+        separate_stderr: Keep stderr apart. Otherwise both are one stream, in the order in which they were written.
+        detach: The child survives the end of the host, and what it leaves behind is not killed with it.
         head_bytes: How much of the beginning of each output stream is kept.
         tail_bytes: How much of its end is kept.
         spill_path: A file that gets the output as it comes.
@@ -78,7 +78,7 @@ class JobSpec:
     stdin_open: bool = False
     timeout_ms: int | None = field(default=None, validator=_positive)
     no_output_timeout_ms: int | None = field(default=None, validator=_positive)
-    silence_notice_ms: int | None = field(default=300_000, validator=_positive)
+    silence_notice_ms: int | None = field(default=DEFAULT_SILENCE_NOTICE_MS, validator=_positive)
     grace_ms: int = field(default=DEFAULT_GRACE_MS, validator=_not_negative)
     pty: bool = False
     separate_stderr: bool = False
@@ -119,7 +119,8 @@ class JobSpec:
 
     @property
     def title(self) -> str:
-        """The command in one line, for people."""
+        """The command in one line, for people. Text that UTF-8 cannot hold is shown as question marks."""
+        # A lone surrogate is accepted in a command (the spawn then fails), but no journal can store one.
         text = self.command if isinstance(self.command, str) else " ".join(self.command)
-        line = " ".join(text.split())
-        return line if len(line) <= 80 else f"{line[:79]}…"
+        line = " ".join(text[:_TITLE_SOURCE_MAX].split()).encode(errors="replace").decode()
+        return line if len(line) <= TITLE_LENGTH_MAX else f"{line[: TITLE_LENGTH_MAX - 1]}…"

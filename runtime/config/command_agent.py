@@ -18,7 +18,6 @@ from typing import Any, Final, final
 import trio
 from attrs import field, frozen, validators
 
-from ...actors.jobs.registry import TooManyJobsError
 from ...protocols.errors import HostClosedError
 from ...protocols.jobs.exit import Exit, ExitReason
 from ...protocols.jobs.notice import exit_label
@@ -27,7 +26,8 @@ from ...protocols.wakes.turn import Failed, Outcome, Ran, Skipped
 from ...protocols.wakes.wake import Source
 from ..host.turn import Turn
 from ..jobs.handle import JobHandle
-from ..jobs.options import ExecOptions
+from ..jobs.options import JobOptions
+from ..jobs.table import TooManyJobsError
 
 TRY_LATER: Final = 75
 """The exit status that asks for another try soon: ``EX_TEMPFAIL``."""
@@ -77,11 +77,10 @@ class CommandAgent:
             job.remove()
 
     async def _start(self, turn: Turn) -> JobHandle:
-        options = ExecOptions(
+        options = JobOptions(
             background=True,
             notify_on_exit=False,
             silence_notice=self._silence_notice(turn),
-            silence_source=Source.CLI_WATCHDOG,
             timeout=timedelta(milliseconds=turn.timeout_ms),
             cwd=self.folder,
             stdin=turn_json(turn).encode() + b"\n",
@@ -89,7 +88,7 @@ class CommandAgent:
             grace=_GRACE,
         )
         with trio.CancelScope(shield=True):  # starting is instant, and a child that nobody holds would run on
-            return await turn.exec(self.command, **options)
+            return await turn.exec_as_turn(self.command, options)
         raise AssertionError("nobody cancels this scope")
 
     def _silence_notice(self, turn: Turn) -> timedelta | None:

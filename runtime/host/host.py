@@ -12,10 +12,9 @@ the turn runner; the process shell; the ledger. They meet here and nowhere else.
 from __future__ import annotations
 
 import random
-from collections import Counter
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable
 from itertools import count
-from typing import Final, Unpack, final
+from typing import Any, Final, Unpack, final
 
 import trio
 from loguru import logger
@@ -24,12 +23,14 @@ from ...actors.agent.agent import Agent
 from ...actors.agent.ports import AgentPorts
 from ...actors.agent.session import Lane
 from ...actors.agent.state import AgentState, Configure, Pause, Retire
-from ...actors.jobs.ports import JobExited
-from ...actors.jobs.registry import SUPERVISOR_ADDRESS, JobRegistry
 from ...actors.jobs.supervisor import JobsSupervisor
 from ...actors.router import Directory, Router, refusal_of
+from ...protocols.actor import Context
 from ...protocols.config import HostConfig
 from ...protocols.errors import HostClosedError, InvalidInputError
+from ...protocols.jobs.messages import JOBS_KIND, ShellFact
+from ...protocols.jobs.record import JobRecord
+from ...protocols.journal.records import JobForgotten
 from ...protocols.receipt import Receipt, Refusal
 from ...protocols.restart import Exhausted, RestartSpec
 from ...protocols.sessions.locate import Location
@@ -38,13 +39,15 @@ from ...protocols.values.duration import Duration, duration_ms
 from ...protocols.values.ecmascript import es_trim
 from ...protocols.wakes.cooldown import CooldownClock
 from ...protocols.wakes.event import DeliveryContext
-from ...protocols.wakes.messages import Notice, NoticeSeen, Wake
+from ...protocols.wakes.event_queue import Full
+from ...protocols.wakes.messages import Notice, NoticeRefused, NoticeSeen, Wake
 from ...protocols.wakes.turn import Failed, Outcome, Skipped, TurnRequest
 from ...protocols.wakes.wake import Intent, Source
 from ..config.handlers import configured_agents
 from ..jobs.handle import JobHandle
 from ..jobs.jobs import Jobs
-from ..jobs.options import ExecOptions, exec_contract, exec_spec, yield_after_ms
+from ..jobs.options import Command, JobOptions
+from ..jobs.table import JobTable
 from ..kernel import ActorRef, ActorSystem, MailboxSpec
 from ..process import ProcessShell
 from .agent_spec import AgentSpec
@@ -84,13 +87,14 @@ class Host:
         self._states: dict[str, AgentState] = {}
         self._agent_numbers = count(2)
         self._outstanding = 0
-        self._execs = Counter[str]()
         self._idle = trio.lowlevel.ParkingLot()
         self._quiet = trio.lowlevel.ParkingLot()
         self._shell = shell
         chance = random.Random()  # noqa: S311 - for jitter, and for names that people can tell apart
-        self._registry = JobRegistry(chance.randrange)
-        self._jobs = Jobs(self._registry, system.tell, system.clock.now_ms)
+        self._table = JobTable(system.signal, chance.randrange, count=self._count_children)
+        self._jobs = Jobs(self._table, system.clock.now_ms)
+        self._records: dict[str, dict[str, JobRecord]] = {}
+        system.perform(self._jobs.performers(shell), self._save)
         self._turns = TurnRunner(nursery, self._tell_agent, self._handler_of, config.turns_max)
         self._configured: set[str] = set()
         self._paused = False
@@ -102,9 +106,26 @@ class Host:
             "agent", lambda ctx: Agent(ctx, self._states[ctx.address], ports), mailbox=_MAILBOX, restart=_RESTART
         )
         self._router: ActorRef[Wake | Notice | NoticeSeen] = system.spawn(
-            _ROUTER, lambda ctx: Router(ctx, self._directory, self.ledger), mailbox=_MAILBOX
+            _ROUTER,
+            lambda ctx: _WithJobs(Router(ctx, self._directory, self.ledger), system, self._table),
+            mailbox=_MAILBOX,
         )
-        system.spawn(SUPERVISOR_ADDRESS, lambda ctx: JobsSupervisor(ctx, shell, self._registry), mailbox=_MAILBOX)
+        system.define(JOBS_KIND, self._supervisor, mailbox=_MAILBOX)
+
+    def _supervisor(self, ctx: Context) -> JobsSupervisor:
+        agent_id = ctx.address.partition(":")[2]
+        return JobsSupervisor(ctx, agent_id, self._records.get(agent_id, {}), self._table, boot="this")
+
+    def _save(self, owner: str, record: object) -> None:
+        jobs = self._records.setdefault(owner, {})
+        if isinstance(record, JobRecord):
+            jobs[record.id] = record
+        elif isinstance(record, JobForgotten):
+            jobs.pop(record.job_id, None)
+
+    def _count_children(self, _change: int) -> None:
+        self._idle.unpark_all()
+        self._quiet.unpark_all()
 
     # ---- agents
 
@@ -394,12 +415,7 @@ class Host:
     # ---- children
 
     async def exec(
-        self,
-        session_key: str,
-        command: str | Sequence[str],
-        *,
-        agent_id: str | None = None,
-        **options: Unpack[ExecOptions],
+        self, session_key: str, command: Command, *, agent_id: str | None = None, **options: Any
     ) -> JobHandle:
         """Run a command for a session. Its exit is told to the session's owner, and to nobody else.
 
@@ -407,7 +423,7 @@ class Host:
             session_key: For whom.
             command: A shell command, or a program and its arguments.
             agent_id: The owner, where the key names none.
-            options: See :class:`~wakeward.runtime.exec_options.ExecOptions`.
+            options: See :class:`~wakeward.runtime.jobs.options.JobOptions`.
 
         Returns:
             A handle; its ``exit`` is set when the command ended before it went into the background.
@@ -419,23 +435,31 @@ class Host:
 
         Cancellation: a command that is still waited for is ended, silently.
         """
+        return await self.exec_with(session_key, command, JobOptions(**options), agent_id=agent_id)
+
+    async def exec_with(
+        self,
+        session_key: str,
+        command: Command,
+        options: JobOptions,
+        *,
+        agent_id: str | None = None,
+        source: Source = Source.EXEC_EVENT,
+    ) -> JobHandle:
+        """As :meth:`exec`, with options that are made already. ``source`` says who reports a silence."""
         self._check_open()
         found = self._directory.resolve(session_key, agent_id)
         if isinstance(found, Receipt):
             raise InvalidInputError(found.detail)
-        contract = exec_contract(session_key, found.agent_id, self._directory.routing, options)
-        return await self._jobs.run(exec_spec(command, options), contract, yield_after_ms=yield_after_ms(options))
+        return await self._jobs.exec(found, command, options, source=source)
 
     def jobs(self, agent_id: str) -> list[JobHandle]:
         """The jobs of an agent, running and finished."""
         return list(self._jobs.list(normalize_agent_id(agent_id)))
 
-    def deliver(self, message: object) -> None:
-        """How the process shell tells the exec supervisor; it works while cancelled, and nothing is refused."""
-        self._execs[type(message).__name__] += 1
-        self.system.signal(SUPERVISOR_ADDRESS, message)
-        self._idle.unpark_all()
-        self._quiet.unpark_all()
+    def deliver(self, fact: ShellFact) -> None:
+        """How the process shell tells the supervisors; it works while cancelled, and nothing is refused."""
+        self._jobs.deliver(fact)
 
     # ---- the whole
 
@@ -451,15 +475,14 @@ class Host:
             await self.system.wait_idle()
             if self._abandoned:
                 raise HostClosedError("the host has drained; what was pending is in the drain's report")
-            if self._outstanding == 0 and self._registry.statistics().live_count == 0:
+            if self._outstanding == 0 and self._table.statistics().live_count == 0:
                 return
             await self._idle.park()
 
     def statistics(self) -> HostStatistics:
         """A snapshot."""
         agents = {agent_id: self._statistics_of(self._states[at]) for agent_id, at in self._directory.addresses.items()}
-        exited = self._execs[JobExited.__name__]
-        running = self._registry.statistics().live_count
+        exited, running = self._table.statistics().exited_count, self._table.statistics().live_count
         slots = self._turns.slots
         return HostStatistics(
             agents, ExecStatistics(exited + running, exited, running), len(self._turns.running), slots.waiting_count
@@ -499,7 +522,7 @@ class Host:
 
     async def wait_quiet(self) -> None:
         """Wait until no turn and no child runs; wakes may be pending."""
-        while self._turns.running or self._registry.statistics().live_count:
+        while self._turns.running or self._table.statistics().live_count:
             await self._quiet.park()
             await self.system.wait_idle()  # what was told of the change has been handled
 
@@ -512,7 +535,7 @@ class Host:
 
     async def end_children(self) -> int:
         """End every child with its tree (those started detached excepted), and wait for it. How many there were."""
-        live = self._registry.statistics().live_count
+        live = self._table.statistics().live_count
         self._shell.stop_all(CANCEL_GRACE_MS)
         await self.wait_quiet()
         return live
@@ -552,3 +575,25 @@ class Host:
         self._outstanding += change
         if self._outstanding == 0:
             self._idle.unpark_all()
+
+
+@final
+class _WithJobs:
+    """A router whose notices of exits ask the table of jobs, and go back to their supervisor when they are refused."""
+
+    def __init__(self, router: Router, system: ActorSystem, table: JobTable) -> None:
+        self._router = router
+        self._system = system
+        self._table = table
+
+    def receive(self, message: object) -> None:
+        """Forward, or refuse."""
+        if isinstance(message, Notice) and message.job_id is not None:
+            job_id, reply_to = message.job_id, message.reply_to or ""
+
+            def settle(answer: object) -> None:
+                if isinstance(answer, Full) or (isinstance(answer, Receipt) and answer.refusal is Refusal.FULL):
+                    self._system.signal(reply_to, NoticeRefused(job_id))
+
+            message.settle, message.is_seen = settle, lambda: self._table.is_seen(job_id)
+        self._router.receive(message)

@@ -10,6 +10,7 @@ from typing import cast, final
 import trio
 
 from ...protocols.config import HostConfig
+from ...protocols.jobs.messages import ShellFact
 from ..clock import Clock
 from ..config.handlers import configured_agents
 from ..kernel import open_system
@@ -70,5 +71,5 @@ class _Delivery:
 
     to: Host
 
-    def __call__(self, message: object) -> None:
-        self.to.deliver(message)
+    def __call__(self, fact: ShellFact) -> None:
+        self.to.deliver(fact)

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Unpack, final
+from typing import TYPE_CHECKING, Any, final
 
 from attrs import define
 
@@ -11,7 +10,7 @@ from ...protocols.wakes.event import DeliveryContext, Event
 from ...protocols.wakes.turn import TurnRequest
 from ...protocols.wakes.wake import Intent, Source, WakeTask
 from ..jobs.handle import JobHandle
-from ..jobs.options import ExecOptions
+from ..jobs.options import Command, JobOptions
 
 if TYPE_CHECKING:
     from .host import Host
@@ -102,13 +101,16 @@ class Turn:
         """How long it may take; then it is cancelled."""
         return self._request.timeout_ms
 
-    async def exec(self, command: str | Sequence[str], **options: Unpack[ExecOptions]) -> JobHandle:
+    async def exec(self, command: Command, **options: Any) -> JobHandle:
         """Run a command for this session: :meth:`Host.exec <wakeward.runtime.host.Host.exec>` with the turn's
         session.
         """
         return await self._host.exec(self.session_key, command, **options)
 
-    async def exec_background(self, command: str | Sequence[str], **options: Unpack[ExecOptions]) -> JobHandle:
+    async def exec_background(self, command: Command, **options: Any) -> JobHandle:
         """Run a command in the background. It outlives the turn; its exit wakes this session, and no other."""
-        options["background"] = True
-        return await self.exec(command, **options)
+        return await self.exec(command, background=True, **options)
+
+    async def exec_as_turn(self, command: Command, options: JobOptions) -> JobHandle:
+        """Run the program that the turn consists of: its silence is a stall of the session."""
+        return await self._host.exec_with(self.session_key, command, options, source=Source.CLI_WATCHDOG)

@@ -2,37 +2,75 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
-from pathlib import Path
-from typing import TypedDict
+from pathlib import PurePath
+from typing import Any, Final, final
 
-from ...actors.jobs.record import Contract
-from ...protocols.jobs.notice import JobRouting
-from ...protocols.jobs.spec import JobSpec
-from ...protocols.sessions.route import Routing
+from attrs import Attribute, field, frozen
+
+from ...protocols.errors import InvalidInputError
+from ...protocols.jobs.env_guard import check_overrides, sanitize_env
+from ...protocols.jobs.record import Contract
+from ...protocols.jobs.spec import DEFAULT_GRACE_MS, DEFAULT_SILENCE_NOTICE_MS, DEFAULT_YIELD_AFTER_MS, JobSpec
+from ...protocols.jobs.terms import contract_for
+from ...protocols.sessions.locate import Location
 from ...protocols.values.duration import Duration, duration_ms
+from ...protocols.values.validators import is_a
 from ...protocols.wakes.event import DeliveryContext
 from ...protocols.wakes.wake import Source
-from .jobs import child_environment
+
+Command = str | Sequence[str]
+"""A shell command, or a program and its arguments."""
 
 
-class ExecOptions(TypedDict, total=False):
-    """The options of :meth:`Host.exec <wakeward.runtime.host.Host.exec>`. Durations as ``"30s"``, seconds or a
-    timedelta.
+def _ms_or_none(value: Duration | None) -> int | None:
+    return None if value is None else duration_ms(value)
+
+
+def _ms(value: Duration) -> int:
+    return duration_ms(value)
+
+
+def _path_or_none(value: str | os.PathLike[str] | None) -> str | None:
+    if value is None or isinstance(value, str | PurePath):
+        return None if value is None else str(value)
+    raise InvalidInputError(f"exec: {value!r} is not a path")
+
+
+def _is_bool(_instance: object, attribute: Attribute[Any], value: object) -> None:
+    if not isinstance(value, bool):
+        raise InvalidInputError(f"exec: {attribute.alias} is {value!r}, expected True or False")
+
+
+def _is_bytes(_instance: object, attribute: Attribute[Any], value: object) -> None:
+    if not isinstance(value, bytes):
+        raise InvalidInputError(f"exec: {attribute.alias} is {type(value).__name__}, expected bytes")
+
+
+def _flag(*, default: bool = False) -> Any:
+    return field(default=default, validator=_is_bool)
+
+
+@final
+@frozen(kw_only=True)
+class JobOptions:
+    """The options of ``Host.exec`` and ``Turn.exec``: the one place that names, checks and converts them.
+
+    Durations are given as ``"30s"``, seconds or a timedelta. An option that does not exist is a :exc:`TypeError`.
 
     Attributes:
         background: Return at once; the exit is told to the session.
-        yield_after: Else: how long to wait before the command goes on in the background; ``None`` for ever. 10 s.
+        yield_after_ms: Otherwise (``yield_after``): how long to wait before the command goes on in the background;
+            ``None`` for ever. 10 s.
         cwd: Working directory.
         env: Variables to set, on top of the host's own. Those that could subvert the child are refused.
         stdin: What the child reads.
         stdin_open: Keep standard input open for ``handle.write``.
-        timeout: End the child after so long.
-        no_output_timeout: End the child after so long without output.
-        silence_notice: Tell the session after so long without output; ``None`` never. 5 min.
-        silence_source: Who tells it. ``CLI_WATCHDOG`` where the child is the turn itself; then it is told also
-            without ``notify_on_exit``.
-        grace: Between SIGTERM and SIGKILL. 5 s.
+        timeout_ms: ``timeout``: end the child after so long.
+        no_output_timeout_ms: ``no_output_timeout``: end the child after so long without output.
+        silence_notice_ms: ``silence_notice``: tell the session after so long without output; ``None`` never. 5 min.
+        grace_ms: ``grace``: between SIGTERM and SIGKILL. 5 s.
         pty: Give the child a terminal.
         separate_stderr: Keep standard error apart.
         detach: Let the child outlive the host.
@@ -42,69 +80,72 @@ class ExecOptions(TypedDict, total=False):
         delivery: Where an answer to the notice goes.
     """
 
-    background: bool
-    yield_after: Duration | None
-    cwd: str | Path | None
-    env: Mapping[str, str] | None
-    stdin: bytes
-    stdin_open: bool
-    timeout: Duration | None
-    no_output_timeout: Duration | None
-    silence_notice: Duration | None
-    silence_source: Source
-    grace: Duration
-    pty: bool
-    separate_stderr: bool
-    detach: bool
-    spill: str | Path | None
-    notify_on_exit: bool
-    notify_on_empty_success: bool
-    delivery: DeliveryContext | None
+    background: bool = _flag()
+    yield_after_ms: int | None = field(default=DEFAULT_YIELD_AFTER_MS, alias="yield_after", converter=_ms_or_none)
+    cwd: str | None = field(default=None, converter=_path_or_none)
+    env: Mapping[str, str] | None = None
+    stdin: bytes = field(default=b"", validator=_is_bytes)
+    stdin_open: bool = _flag()
+    timeout_ms: int | None = field(default=None, alias="timeout", converter=_ms_or_none)
+    no_output_timeout_ms: int | None = field(default=None, alias="no_output_timeout", converter=_ms_or_none)
+    silence_notice_ms: int | None = field(
+        default=DEFAULT_SILENCE_NOTICE_MS, alias="silence_notice", converter=_ms_or_none
+    )
+    grace_ms: int = field(default=DEFAULT_GRACE_MS, alias="grace", converter=_ms)
+    pty: bool = _flag()
+    separate_stderr: bool = _flag()
+    detach: bool = _flag()
+    spill: str | None = field(default=None, converter=_path_or_none)
+    notify_on_exit: bool = _flag(default=True)
+    notify_on_empty_success: bool = _flag()
+    delivery: DeliveryContext | None = field(default=None, validator=is_a(DeliveryContext))
+
+    @property
+    def wait_ms(self) -> int | None:
+        """How long to wait for the child; 0: not at all, ``None``: for ever."""
+        return 0 if self.background else self.yield_after_ms
+
+    def spec(self, command: Command) -> JobSpec:
+        """The specification of the child, with its environment.
+
+        Raises:
+            InvalidInputError: The command, an option or an environment variable cannot be used.
+        """
+        return JobSpec(
+            command if isinstance(command, str) else list(command),
+            cwd=self.cwd,
+            env=child_environment(self.env),
+            stdin=self.stdin,
+            stdin_open=self.stdin_open,
+            timeout_ms=self.timeout_ms,
+            no_output_timeout_ms=self.no_output_timeout_ms,
+            silence_notice_ms=self.silence_notice_ms,
+            grace_ms=self.grace_ms,
+            pty=self.pty,
+            separate_stderr=self.separate_stderr,
+            detach=self.detach,
+            spill_path=self.spill,
+        )
+
+    def contract(self, owner: Location, source: Source) -> Contract:
+        """The terms under which the child starts: a snapshot."""
+        return contract_for(
+            owner,
+            delivery=self.delivery,
+            source=source,
+            notify_on_exit=self.notify_on_exit,
+            notify_on_empty_success=self.notify_on_empty_success,
+        )
 
 
-def exec_spec(command: str | Sequence[str], options: ExecOptions) -> JobSpec:
-    """The specification of the child.
+NO_OPTIONS: Final = JobOptions()
+
+
+def child_environment(overrides: Mapping[str, str] | None = None) -> dict[str, str]:
+    """The environment for a child: the host's, as far as it may be inherited, then the overrides.
 
     Raises:
-        InvalidInputError: The command, a duration or an environment variable cannot be used.
+        InvalidInputError: An override is refused. The message names the variable.
     """
-    cwd, spill = options.get("cwd"), options.get("spill")
-    return JobSpec(
-        command if isinstance(command, str) else list(command),
-        cwd=None if cwd is None else str(cwd),
-        env=child_environment(options.get("env")),
-        stdin=options.get("stdin", b""),
-        stdin_open=options.get("stdin_open", False),
-        timeout_ms=_ms_or_none(options.get("timeout")),
-        no_output_timeout_ms=_ms_or_none(options.get("no_output_timeout")),
-        silence_notice_ms=_ms_or_none(options.get("silence_notice", "5m")),
-        grace_ms=duration_ms(options.get("grace", "5s")),
-        pty=options.get("pty", False),
-        separate_stderr=options.get("separate_stderr", False),
-        detach=options.get("detach", False),
-        spill_path=None if spill is None else str(spill),
-    )
-
-
-def exec_contract(session_key: str, agent_id: str, routing: Routing, options: ExecOptions) -> Contract:
-    """The terms under which the child starts: a snapshot."""
-    return Contract(
-        session_key,
-        agent_id,
-        notify_on_exit=options.get("notify_on_exit", True),
-        notify_on_exit_empty_success=options.get("notify_on_empty_success", False),
-        routing=JobRouting(routing),
-        delivery=options.get("delivery"),
-        silence_source=options.get("silence_source", Source.EXEC_EVENT),
-    )
-
-
-def yield_after_ms(options: ExecOptions) -> int | None:
-    """How long to wait for the child; 0: not at all, ``None``: for ever."""
-    if options.get("background", False):
-        return 0
-    return _ms_or_none(options.get("yield_after", "10s"))
-
-
-def _ms_or_none(value: Duration | None) -> int | None:
-    return None if value is None else duration_ms(value)
+    check_overrides(overrides)
+    return dict(sanitize_env(os.environ, overrides).env)

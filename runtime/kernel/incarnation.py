@@ -65,6 +65,23 @@ class Incarnation:
             return ACCEPTED
         return cell.offer(message, self.cell)
 
+    def signal(self, to: str, message: object) -> None:
+        """Send a message by the control lane."""
+        kernel = self.cell.kernel
+        cell = kernel.cells.get(to) or kernel.resolve(to)
+        if cell is None:
+            kernel.bury_unknown(to, message, self.cell)
+        else:
+            cell.signal(message, self.cell)
+
+    def save(self, owner: str, record: object) -> None:
+        """Hand a record over at once."""
+        self.cell.kernel.record(owner, record)
+
+    def emit(self, op: int, a: Any = None, b: Any = None, c: Any = None) -> None:
+        """Perform an operation of the host at once."""
+        self.cell.kernel.perform[op](self.address, a, b, c)
+
     def set_timer(self, key: Hashable, at_ms: int, message: object) -> None:
         """Arm, or arm again. Nothing happens when this life is over."""
         if not self.over:

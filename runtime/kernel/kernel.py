@@ -49,6 +49,10 @@ class Kernel:
     turns: dict[Cell, Turn] = field(factory=dict[Cell, Turn])
     backoffs: dict[Cell, None] = field(factory=dict[Cell, None])
     current: Sender = OUTSIDE
+    perform: dict[int, Callable[[str, Any, Any, Any], None]] = field(
+        factory=dict[int, Callable[[str, Any, Any, Any], None]]
+    )
+    record: Callable[[str, object], None] = lambda _owner, _record: None
     open: bool = True
     closed: bool = False
     turns_allowed: bool = True

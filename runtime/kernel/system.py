@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, Final, TypeVar, final
 
 import trio
@@ -125,6 +125,13 @@ class ActorSystem:
         group = Group(strategy, cells)
         for cell in cells:
             cell.the_book().group = group
+
+    def perform(
+        self, performers: Mapping[int, Callable[[str, Any, Any, Any], None]], record: Callable[[str, object], None]
+    ) -> None:
+        """Say how the host's operations are performed, and who takes the records."""
+        self._kernel.perform.update(performers)
+        self._kernel.record = record
 
     def revive(self, address: str) -> bool:
         """Let an actor that has ended begin anew, as if it had never lived. False when it has not ended."""

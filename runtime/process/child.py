@@ -21,12 +21,13 @@ from typing import Final, final
 import trio
 from attrs import evolve
 
-from ...actors.jobs.ports import JobExited, JobStarted
-from ...actors.jobs.record import Job
 from ...protocols.jobs.exit import Exit, ExitReason
+from ...protocols.jobs.messages import JobExited, JobStarted, ShellFact
+from ...protocols.jobs.sinks import Sinks
+from ...protocols.jobs.spec import JobSpec
 from .cgroup import Cgroup
 from .procfs import Proc, descendants
-from .resources import ProcessHost
+from .resources import ProcessResources
 from .spawn import Environment, Spawned, spawn
 from .streams import ChildStreams
 from .tree import MARKER, Tree
@@ -52,12 +53,22 @@ _MOVE_ROUNDS_MAX: Final = 10
 class Child:
     """One child and its keeper. Made by the shell, which runs :meth:`run` in its nursery."""
 
-    def __init__(self, job: Job, host: ProcessHost, deliver: Callable[[JobStarted | JobExited], None]) -> None:
-        self._job = job
-        self._host = host
+    def __init__(
+        self,
+        job_id: str,
+        spec: JobSpec,
+        sinks: Sinks,
+        resources: ProcessResources,
+        deliver: Callable[[ShellFact], None],
+    ) -> None:
+        """Args: ``job_id`` names the child in the facts, and nowhere else."""
+        self._job_id = job_id
+        self._spec = spec
+        self._sinks = sinks
+        self._resources = resources
         self._deliver = deliver
-        self._tree = Tree(host.new_token())
-        self._streams = ChildStreams(job, host)
+        self._tree = Tree(resources.new_token())
+        self._streams = ChildStreams(spec, sinks, resources)
         self._waiting = trio.CancelScope()
         self._stop_reason: ExitReason | None = None
         self._grace = math.inf
@@ -68,7 +79,7 @@ class Child:
     @property
     def is_detached(self) -> bool:
         """Whether it is to survive the host."""
-        return self._job.spec.detach
+        return self._spec.detach
 
     @property
     def _is_left_running(self) -> bool:
@@ -89,7 +100,7 @@ class Child:
             with trio.CancelScope(shield=True):
                 result = await self._live()
         finally:
-            self._deliver(JobExited(self._job.id, result))
+            self._deliver(JobExited(self._job_id, result, self._sinks.tail_text()))
 
     async def _live(self) -> Exit:
         try:
@@ -97,7 +108,8 @@ class Child:
         except Exception as error:  # noqa: BLE001 - whatever prevents a start (no thread, no such encoding) is its exit
             return self._not_spawned(error)
         if spawned is None:
-            return self._exit(self._stop_reason, None)
+            # A child that never ran is not left running, whatever the order said.
+            return self._exit(ExitReason.HOST_STOPPED if self._is_left_running else self._stop_reason, None)
         try:
             return await self._supervise(spawned)
         except BaseException:  # a mistake of ours must not leave a child without its keeper
@@ -108,14 +120,14 @@ class Child:
             self._streams.close(keep_file=self._is_left_running)
 
     async def _spawn(self) -> Spawned | None:
-        orphans = self._host.orphans
+        orphans = self._resources.orphans
         orphans.expect(self._tree)
         spawned = None
         try:
             spawned = await spawn(
-                self._job.spec,
+                self._spec,
                 self._environment(),
-                self._host.threads,
+                self._resources.threads,
                 is_wanted=lambda: self._stop_reason is None,
                 open_file=self._streams.open_file,
             )
@@ -129,19 +141,19 @@ class Child:
         return spawned
 
     def _environment(self) -> Environment:
-        if self._job.spec.env is None:
-            return {**self._host.environ, MARKER.encode(): self._tree.token.encode()}
-        return {**self._job.spec.env, MARKER: self._tree.token}
+        if self._spec.env is None:
+            return {**self._resources.environ, MARKER.encode(): self._tree.token.encode()}
+        return {**self._spec.env, MARKER: self._tree.token}
 
     def _not_spawned(self, error: Exception) -> Exit:
-        detail = f"cannot be started: {error}"
+        detail = f"cannot be started: {error}".encode(errors="replace").decode()  # a journal stores no lone surrogate
         if len(detail) > _DETAIL_MAX:
             detail = f"{detail[:_DETAIL_MAX]}…"
-        self._job.output.append(detail.encode(), self._host.now_ms())
+        self._sinks.output.append(detail.encode(), self._resources.now_ms())
         return self._exit(ExitReason.SPAWN_ERROR, None, detail)
 
     async def _supervise(self, spawned: Spawned) -> Exit:
-        self._deliver(JobStarted(self._job.id, spawned.popen.pid))
+        self._deliver(JobStarted(self._job_id, spawned.popen.pid))
         ordered = await self._wait_end_or_order(spawned.pidfd)
         if ordered is ExitReason.LEFT_RUNNING:
             await self._streams.stop()
@@ -190,11 +202,11 @@ class Child:
         return False
 
     async def _enter_cgroup(self) -> None:
-        group = None if self.is_detached else self._host.make_cgroup(self._tree.token)
+        group = None if self.is_detached else self._resources.make_cgroup(self._tree.token)
         if group is None:
             return
         self._tree.cgroup = group
-        await trio.to_thread.run_sync(_move_all, group, self._tree.heads(), limiter=self._host.threads)
+        await trio.to_thread.run_sync(_move_all, group, self._tree.heads(), limiter=self._resources.threads)
 
     async def _end_root(self, pidfd: int) -> None:
         """SIGTERM, grace, SIGKILL. A later order may shorten the grace."""
@@ -209,15 +221,15 @@ class Child:
                 await trio.lowlevel.wait_readable(pidfd)
 
     def _signal(self, number: signal.Signals) -> None:
-        self._host.orphans.look()
-        self._tree.signal_all(number, self._tree.members(self._host.procs_lately()))
+        self._resources.orphans.look()
+        self._tree.signal_all(number, self._tree.members(self._resources.procs_lately()))
 
     # What the root leaves behind
 
     async def _clear_tree(self) -> None:
         members = self._look()
         if members and self.is_detached and self._stop_reason is None:
-            self._host.orphans.leave(self._tree)  # what it has left behind was to stay
+            self._resources.orphans.leave(self._tree)  # what it has left behind was to stay
             return
         if members and self._asked_at is None:
             self._asked_at, self._grace = trio.current_time(), min(self._grace, LEFTOVER_GRACE)
@@ -229,11 +241,11 @@ class Child:
         if members:
             pids = ", ".join(str(proc.pid) for proc in members[:_SHOWN_PIDS_MAX])
             self._problems.append(f"left after SIGKILL: {len(members)} of its tree, with the process ids {pids}")
-            self._host.orphans.leave(self._tree)
+            self._resources.orphans.leave(self._tree)
             return
         if self._tree.seen:
-            self._host.orphans.look()  # those that were killed last are zombies now, and ours
-        self._host.orphans.forget(self._tree)
+            self._resources.orphans.look()  # those that were killed last are zombies now, and ours
+        self._resources.orphans.forget(self._tree)
 
     async def _wait_gone(self) -> list[Proc]:
         """Wait for the rest of the grace. Returns who is left."""
@@ -256,11 +268,11 @@ class Child:
 
     def _look(self) -> list[Proc]:
         """Who is left. In the usual case nobody, which two system calls tell."""
-        self._host.orphans.look()
+        self._resources.orphans.look()
         tree = self._tree
         if tree.group_gone and not tree.adopted and (tree.cgroup is None or tree.cgroup.remove()):
             return []
-        members = tree.members(self._host.procs_since(trio.current_time()))
+        members = tree.members(self._resources.procs_since(trio.current_time()))
         if not members and tree.cgroup is not None:
             tree.cgroup.remove()
         return members

@@ -17,7 +17,7 @@ _MODE: Final = 0o600
 
 
 @final
-class Follow:
+class FileFollower:
     """Reads a file while a child writes it."""
 
     def __init__(self, path: str | os.PathLike[str] | None, buffer: OutputBuffer, now_ms: Callable[[], int]) -> None:

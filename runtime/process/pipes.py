@@ -1,8 +1,8 @@
-"""Reads a child's output as fast as it comes, and writes its input as fast as it takes it.
+"""Reads a child's output as fast as it comes, and writes its input as fast as the child takes it.
 
-The reader is not a Trio stream: it reads into one buffer that all children share, without a checkpoint for each
-piece, and lets others run after a bounded number of bytes. So a child that writes without end costs copies, not
-memory, and the host stays responsive.
+The reader is not a Trio stream. It reads into one buffer that all children share, without a checkpoint for each piece,
+and lets others run after a bounded number of bytes. So a child that writes without end costs copies, not memory, and
+the host stays responsive.
 """
 
 from __future__ import annotations
@@ -21,16 +21,16 @@ from ...protocols.jobs.output import OutputBuffer
 from .spill import Spill
 
 _READ_BYTES: Final = 262_144
-_TURN_BYTES: Final = 2 * _READ_BYTES
-"""After so much from one child the others have their turn: some 0.2 ms of copying."""
+_SHARE_BYTES: Final = 2 * _READ_BYTES
+"""After so much from one child others may run: it is some 0.2 ms of copying."""
 
 _FULL_PIPE_BYTES: Final = 65_536
-"""The kernel's own size of a pipe. A child that fills it is given more, so that it waits for us less often; not all
-are, because that takes 40 us, some 4 % of a start.
+"""The kernel's own size of a pipe. A child that fills it gets a bigger one, so that it waits for us less often. Not
+every child does, because that takes 40 us, some 4 % of a start.
 """
 
 _LAST_BYTES_MAX: Final = 4 * _READ_BYTES
-"""How much is still taken, when the child is gone, of a pipe that somebody else keeps open."""
+"""How much is still read, when the child is gone, from a pipe that somebody else keeps open."""
 
 _END_OF_TERMINAL: Final = b"\x04"
 
@@ -39,8 +39,8 @@ _scratch = memoryview(bytearray(_READ_BYTES))
 
 
 @final
-class Drain:
-    """Reads one stream to its end, or until it is told that the child is gone."""
+class PipeReader:
+    """Reads one stream to its end, or until :meth:`stop` says that the child is gone."""
 
     def __init__(self, fd: int, buffer: OutputBuffer, now_ms: Callable[[], int], spill: Spill | None) -> None:
         self._fd = fd
@@ -52,7 +52,7 @@ class Drain:
         self._is_grown = False
 
     async def read_inline(self) -> None:
-        """Read until the end of the stream, within the caller's task. After a cancellation, :meth:`run` goes on."""
+        """Read until the end of the stream, in the caller's task. After a cancellation, :meth:`run` goes on."""
         await self._read_to_end()
         self._done.set()
 
@@ -72,10 +72,8 @@ class Drain:
             self._done.set()
 
     async def stop(self, patience: float) -> None:
-        """The child is gone: wait ``patience`` seconds for the end, then take what is there and read no more.
-
-        Somebody who does not belong to the child may hold the other end for ever.
-        """
+        """The child is gone: wait ``patience`` seconds for the end, then take what is there and read no more."""
+        # A process that does not belong to the child may hold the other end for ever.
         if not self._done.is_set():
             with trio.move_on_after(patience):
                 await self._done.wait()
@@ -86,7 +84,7 @@ class Drain:
         while True:
             await trio.lowlevel.wait_readable(self._fd)
             taken = 0
-            while taken < _TURN_BYTES:
+            while taken < _SHARE_BYTES:
                 count = self._read_once()
                 if count == 0:
                     return
@@ -123,11 +121,11 @@ class Drain:
 
 
 @final
-class Feed:
-    """Writes a job's input queue to its child until the queue is closed, the child reads no more, or it is stopped."""
+class PipeWriter:
+    """Writes an input queue to a child, until the queue is closed, the child reads no more, or it is stopped."""
 
     def __init__(self, fd: int, queue: InputQueue, *, terminal: bool, close: Callable[[], None]) -> None:
-        """Args: ``close`` closes the descriptor: that is how the end of file reaches the child."""
+        """Args: ``close`` closes the descriptor, which is how the end of file reaches the child."""
         self._fd = fd
         self._queue = queue
         self._terminal = terminal

@@ -24,7 +24,7 @@ _PR_GET_CHILD_SUBREAPER: Final = 37
 
 
 @final
-class ProcessHost:
+class ProcessResources:
     """The limits, the orphans, the environment, the control group and the look at all processes.
 
     Attributes:
@@ -64,7 +64,8 @@ class ProcessHost:
         return self._procs
 
     def procs_lately(self) -> list[Proc]:
-        """All processes, seen lately: children that are ended together share one look, which takes 15 us a process."""
+        """All processes, seen lately."""
+        # Children that are ended together share one look, because it takes 15 us for each process there is.
         return self.procs_since(trio.current_time() - max(_LATELY, 10 * self._procs_cost))
 
     def close(self) -> None:

@@ -1,8 +1,8 @@
-"""The port of the exec supervisor to real processes.
+"""The process shell: real children, started and ended by name.
 
 The shell owns a nursery in which every child has its keeper (:mod:`.child`). Leaving the shell, or cancelling what is
 around it, orders every child to end and waits until each of them has, so nothing is alive afterwards but what was to
-be detached.
+be detached. It knows neither jobs nor agents: it gets a specification and the sinks of a child, and delivers facts.
 """
 
 from __future__ import annotations
@@ -13,11 +13,12 @@ from typing import Final, final
 
 import trio
 
-from ...actors.jobs.ports import JobExited, JobStarted
-from ...actors.jobs.record import Job
 from ...protocols.jobs.exit import Exit, ExitReason
+from ...protocols.jobs.messages import JobExited, ShellFact
+from ...protocols.jobs.sinks import Sinks
+from ...protocols.jobs.spec import JobSpec
 from .child import Child
-from .resources import ProcessHost, set_subreaper
+from .resources import ProcessResources, set_subreaper
 
 STOP_GRACE: Final = 0.5
 """From SIGTERM to SIGKILL when the host ends, in seconds."""
@@ -25,15 +26,15 @@ STOP_GRACE: Final = 0.5
 SWEEP_INTERVAL: Final = 2.0
 """How often dead orphans are looked for while children run, in seconds."""
 
-Deliver = Callable[[JobStarted | JobExited], None]
+Deliver = Callable[[ShellFact], None]
 
 
 @final
 class ProcessShell:
-    """Starts and ends children; see :func:`open_process_shell`. Implements the port ``Processes``."""
+    """Starts and ends children; see :func:`open_process_shell`."""
 
-    def __init__(self, host: ProcessHost, deliver: Deliver) -> None:
-        self._host = host
+    def __init__(self, resources: ProcessResources, deliver: Deliver) -> None:
+        self._resources = resources
         self._deliver = deliver
         self._children: dict[str, Child] = {}
         self._changed = trio.Event()
@@ -44,14 +45,14 @@ class ProcessShell:
         """How many children have not ended yet."""
         return len(self._children)
 
-    def start(self, job: Job) -> None:
-        """Spawn the job's child. Exactly one exit follows, also when it cannot be spawned or the shell is closing."""
+    def start(self, job_id: str, spec: JobSpec, sinks: Sinks) -> None:
+        """Spawn a child. Exactly one exit follows, also when it cannot be spawned or the shell is closing."""
         if self._is_closing:
-            self._deliver(JobExited(job.id, Exit(ExitReason.HOST_STOPPED, detail="the host is stopping")))
+            self._deliver(JobExited(job_id, Exit(ExitReason.HOST_STOPPED, detail="the host is stopping"), ""))
             return
-        child = Child(job, self._host, self._deliver)
-        self._children[job.id] = child
-        self._host.nursery.start_soon(self._keep, job.id, child, name=f"exec:{job.id}")
+        child = Child(job_id, spec, sinks, self._resources, self._deliver)
+        self._children[job_id] = child
+        self._resources.nursery.start_soon(self._keep, job_id, child, name=f"exec:{job_id}")
 
     def terminate(self, job_id: str, reason: ExitReason, grace_ms: int) -> None:
         """End a child and its tree: SIGTERM, grace, SIGKILL. Nothing happens when it has ended."""
@@ -60,7 +61,7 @@ class ProcessShell:
             child.stop(reason, grace_ms / 1000)
 
     def stop_all(self, grace_ms: int) -> None:
-        """Take no more, and order all children to end; those to be detached are left running."""
+        """Take no more, and order all children to end; detached ones are left running."""
         self._is_closing = True
         for child in tuple(self._children.values()):
             reason = ExitReason.LEFT_RUNNING if child.is_detached else ExitReason.HOST_STOPPED
@@ -84,12 +85,12 @@ class ProcessShell:
             self._changed = trio.Event()
 
     async def stop_when_cancelled(self) -> None:
-        """Turn a cancellation into orders to the children, and sweep their orphans until it comes."""
+        """Turn a cancellation into orders to the children; until it comes, look for their orphans."""
         try:
             while True:
                 await trio.sleep(SWEEP_INTERVAL)
-                if self._host.orphans.expects_any:
-                    self._host.orphans.look()
+                if self._resources.orphans.expects_any:
+                    self._resources.orphans.look()
         finally:
             self.stop_all(round(STOP_GRACE * 1000))
 
@@ -104,22 +105,22 @@ async def open_process_shell(
     it. Each child that was started has had its one exit delivered by then.
 
     Args:
-        deliver: Tells the supervisor. Called synchronously, also while cancelled; must not raise.
+        deliver: Called synchronously with each fact, also while cancelled; must not raise.
         now_ms: The host's timeline.
         use_cgroup: Whether long-lived children get control groups where they are to be had.
     """
     was_subreaper = set_subreaper(on=True)
-    host: ProcessHost | None = None
+    resources: ProcessResources | None = None
     try:
         async with trio.open_nursery() as nursery:
-            host = ProcessHost(nursery, now_ms, use_cgroup=use_cgroup)
-            shell = ProcessShell(host, deliver)
+            resources = ProcessResources(nursery, now_ms, use_cgroup=use_cgroup)
+            shell = ProcessShell(resources, deliver)
             nursery.start_soon(shell.stop_when_cancelled)
             try:
                 yield shell
             finally:
                 nursery.cancel_scope.cancel(reason="the process shell closes")
     finally:
-        if host is not None:
-            host.close()
+        if resources is not None:
+            resources.close()
         set_subreaper(on=was_subreaper)

@@ -1,4 +1,4 @@
-"""A file that gets a child's whole output, up to a bound. Trouble with it never harms the child or its result."""
+"""A file that gets a child's whole output, up to a bound. A failure of it never harms the child or its result."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _MODE: Final = 0o600
 
 @final
 class Spill:
-    """An open spill file. ``problem`` says what went wrong, if anything did; from then on nothing is written."""
+    """An open spill file. ``problem`` says what went wrong, if anything did; nothing is written after that."""
 
     def __init__(self, path: str | os.PathLike[str], max_bytes: int) -> None:
         """Create the file, or empty it.
@@ -25,7 +25,7 @@ class Spill:
         self.problem: str | None = None
 
     async def write(self, data: bytes) -> None:
-        """Append what there is room for. The rest is left out: the job's own buffer says how much it was."""
+        """Append what there is room for, and leave the rest out."""
         data = data[: self._room_bytes]
         if not data or self.problem is not None:
             return

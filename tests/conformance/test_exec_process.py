@@ -5,36 +5,33 @@ from __future__ import annotations
 from typing import Any
 
 import trio
-from support.exec_stage import ExecStage, open_exec_stage, wait_until
+from support.exec_rows import delivery_of, delivery_row, route_of, wake_row
+from support.job_stage import ProcessStage, open_job_stage, wait_until
 from support.vectors import Row, each_row
-from wakeward.actors.jobs.record import Contract, Job
-from wakeward.actors.jobs.supervisor import finished_job
-from wakeward.protocols.jobs.notice import DirectScope, JobRouting, exec_notice, main_peer
+from wakeward.protocols.jobs.record import Contract
 from wakeward.protocols.jobs.spec import JobSpec
-from wakeward.protocols.sessions.route import Routing, Scope, owner_of
-from wakeward.protocols.wakes.event import DeliveryContext
+from wakeward.protocols.jobs.terms import contract_for
+from wakeward.protocols.sessions.locate import Location
+from wakeward.protocols.sessions.route import owner_of, queue_key
 from wakeward.runtime.jobs.handle import JobHandle
 
 KILL_AFTER = 0.15
 
 
 def contract_of(given: dict[str, Any]) -> Contract:
-    routing: dict[str, Any] = given["event_routing"] or {}
-    delivery = given["delivery_context"]
-    return Contract(
-        session_key=given["session_key"],
-        agent_id=given["agent_id"] or owner_of(given["session_key"], "main"),
-        notify_on_exit=given["notify_on_exit"],
-        notify_on_exit_empty_success=given["notify_on_exit_empty_success"],
-        routing=JobRouting(
-            Routing(routing.get("main_key"), Scope(routing.get("session_scope") or "per-sender")),
-            main_peer(routing.get("allow_from") or (), DirectScope(routing.get("dm_scope") or "main")),
-        ),
-        delivery=DeliveryContext(**delivery) if delivery else None,
+    """A session that is nobody's cannot start a job here; in OpenClaw its exit is told to nobody."""
+    key = given["session_key"]
+    owner = given["agent_id"] or owner_of(key, "main")
+    queue = queue_key(route_of(key, given["event_routing"]).event_key, owner) if key else "agent:main:main"
+    return contract_for(
+        Location(owner, queue),
+        delivery=delivery_of(given["delivery_context"]),
+        notify_on_exit=given["notify_on_exit"] and key is not None,
+        notify_on_empty_success=given["notify_on_exit_empty_success"],
     )
 
 
-async def run_to_exit(stage: ExecStage, given: dict[str, Any]) -> JobHandle:
+async def run_to_exit(stage: ProcessStage, given: dict[str, Any]) -> JobHandle:
     timeout_s = given["timeout_sec"]
     spec = JobSpec(
         given["command"],
@@ -42,7 +39,7 @@ async def run_to_exit(stage: ExecStage, given: dict[str, Any]) -> JobHandle:
         head_bytes=0,
         tail_bytes=given["max_output"],
     )
-    handle = stage.jobs.start(spec, contract_of(given), backgrounded=given["background_at"] == "start")
+    handle = stage.jobs.start(spec, contract_of(given), background=given["background_at"] == "start")
     if given["kill"] is not None:
         assert given["kill"] == "runtime-cancel"
         await trio.sleep(KILL_AFTER)
@@ -66,40 +63,33 @@ def outcome_of(handle: JobHandle) -> dict[str, Any]:
     }
 
 
-def told_of(stage: ExecStage, job: Job) -> tuple[Any, Any]:
+def told_of(stage: ProcessStage, job_id: str, given: dict[str, Any]) -> tuple[Any, Any]:
     if not stage.told:
         return None, None
     (notice,) = stage.told
-    delivery = notice.delivery
     event = {
         "session_key": notice.session_key,
-        "text": notice.text.replace(job.id[:8], "<sid8>"),
-        "context_key": notice.context_key.replace(job.id, "<sid>"),
-        "delivery_context": delivery
-        and {name: getattr(delivery, name) for name in ("channel", "to", "account_id", "thread_id")},
+        "text": notice.text.replace(job_id[:8], "<sid8>"),
+        "context_key": notice.context_key.replace(job_id, "<sid>"),
+        "delivery_context": delivery_row(notice.delivery),
     }
     if notice.intent is None:
         return event, None
-    targets = exec_notice(finished_job(job))
-    assert targets is not None
-    assert targets.wake is not None
-    wake = {
+    route = route_of(given["session_key"], given["event_routing"])
+    said = {
         "source": notice.source.value,
         "intent": notice.intent.value,
         "reason": notice.reason,
         "coalesce_ms": notice.coalesce_ms,
-        "agent_id": targets.wake.agent_id,
-        "session_key": targets.wake.session_key,
     }
-    return event, wake
+    return event, {**(wake_row(given["session_key"], given["agent_id"], route) or {}), **said}
 
 
 @each_row("exec_events", kind="process")
 async def test_a_child_ends_and_is_told_as_recorded(row: Row) -> None:
     given, expected = row["input"], row["expected"]
     with trio.fail_after(20):
-        async with open_exec_stage() as stage:
+        async with open_job_stage() as stage:
             handle = await run_to_exit(stage, given)
             assert outcome_of(handle) == expected["outcome"]
-            job = handle._job  # pyright: ignore[reportPrivateUsage] - the record that the notice was made from
-            assert told_of(stage, job) == (expected["event"], expected["wake"])
+            assert told_of(stage, handle.id, given) == (expected["event"], expected["wake"])

@@ -13,8 +13,8 @@ from typing import Any
 
 import pytest
 import trio
-from support.exec_stage import live_with, wait_until
 from support.fifo import open_fifo
+from support.job_stage import live_with, wait_until
 from wakeward import (
     AgentOptions,
     AgentSpec,
@@ -26,9 +26,10 @@ from wakeward import (
     Turn,
     open_host,
 )
-from wakeward.actors.jobs.ports import JobExited, StartJob
 from wakeward.protocols.jobs.exit import ExitReason
+from wakeward.protocols.jobs.messages import JobExited, ShellFact, StartJob
 from wakeward.protocols.sessions.route import Scope
+from wakeward.runtime.jobs.jobs import Jobs
 
 MAIN = "agent:ops:main"
 CRON_RUN = "agent:ops:cron:job:run:1"
@@ -276,16 +277,16 @@ async def cancel_at(instant: float, scripts: list[str], marker: str, monkeypatch
     started: set[str] = set()
     exits = Counter[str]()
     admitted = StartJob.__init__
-    deliver = Host.deliver
+    deliver = Jobs.deliver
 
-    def on_start(message: StartJob, job: Any) -> None:
-        admitted(message, job)
-        started.add(job.id)
+    def on_start(message: StartJob, job_id: str, *terms: Any) -> None:
+        admitted(message, job_id, *terms)
+        started.add(job_id)
 
-    def on_deliver(host: Host, message: object) -> None:
-        if isinstance(message, JobExited):
-            exits[message.job_id] += 1
-        deliver(host, message)
+    def on_deliver(jobs: Jobs, fact: ShellFact) -> None:
+        if isinstance(fact, JobExited):
+            exits[fact.job_id] += 1
+        deliver(jobs, fact)
 
     async def work(turn: Turn) -> None:
         for script in scripts:
@@ -293,7 +294,7 @@ async def cancel_at(instant: float, scripts: list[str], marker: str, monkeypatch
 
     with monkeypatch.context() as patch, trio.move_on_after(instant) as scope:
         patch.setattr(StartJob, "__init__", on_start)
-        patch.setattr(Host, "deliver", on_deliver)
+        patch.setattr(Jobs, "deliver", on_deliver)
         async with open_host() as host, trio.open_nursery() as nursery:
             for name in ("ops", "dev"):
                 host.add_agent(AgentSpec(name, Shown(work), cooldown=NO_GUARDS))

@@ -9,14 +9,14 @@ from pathlib import Path
 
 import pytest
 import trio
-from support.exec_stage import MAIN, ExecStage, open_exec_stage, wait_until
+from support.job_stage import MAIN, ProcessStage, open_job_stage, wait_until
 from wakeward.protocols.jobs.exit import Exit, ExitReason, FailureKind
 from wakeward.protocols.jobs.spec import JobSpec
 from wakeward.runtime.jobs.handle import JobHandle
-from wakeward.runtime.jobs.jobs import child_environment
+from wakeward.runtime.jobs.options import child_environment
 
 
-async def run(stage: ExecStage, spec: JobSpec) -> tuple[Exit, str]:
+async def run(stage: ProcessStage, spec: JobSpec) -> tuple[Exit, str]:
     handle = stage.jobs.start(spec, MAIN)
     return await handle.wait_exit(), handle.text()
 
@@ -48,7 +48,7 @@ def rss_bytes() -> int:
 )
 async def test_a_child_that_cannot_be_spawned_has_its_exit_too(spec: JobSpec, said: str) -> None:
     with trio.fail_after(10):
-        async with open_exec_stage() as stage:
+        async with open_job_stage() as stage:
             before = open_fds()
             ended, text = await run(stage, spec)
             assert (ended.reason, ended.failure_kind) == (ExitReason.SPAWN_ERROR, FailureKind.RUNTIME_ERROR)
@@ -61,7 +61,7 @@ async def test_a_child_that_cannot_be_spawned_has_its_exit_too(spec: JobSpec, sa
 async def test_without_descriptors_spawning_fails_and_recovers() -> None:
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     with trio.fail_after(20):
-        async with open_exec_stage() as stage:
+        async with open_job_stage() as stage:
             await run(stage, JobSpec("true"))
             highest = highest_fd()
             for room in range(8):
@@ -81,7 +81,7 @@ async def test_without_descriptors_spawning_fails_and_recovers() -> None:
 async def test_stdin_is_given_and_closed() -> None:
     payload = b"x" * 1_000_000 + b"\n"
     with trio.fail_after(10):
-        async with open_exec_stage() as stage:
+        async with open_job_stage() as stage:
             ended, text = await run(stage, JobSpec("cat | wc -c", stdin=payload))
             assert (ended.exit_code, text.strip()) == (0, str(len(payload)))
             assert (await run(stage, JobSpec("cat; echo end")))[1] == "end\n"
@@ -89,14 +89,14 @@ async def test_stdin_is_given_and_closed() -> None:
 
 async def test_a_child_that_does_not_read_its_input_ends_all_the_same() -> None:
     with trio.fail_after(10):
-        async with open_exec_stage() as stage:
+        async with open_job_stage() as stage:
             assert (await run(stage, JobSpec("exec 0<&-; sleep 0.1", stdin=b"x" * 1_000_000)))[0].exit_code == 0
             assert (await run(stage, JobSpec("sleep 0.1", stdin=b"x" * 1_000_000)))[0].exit_code == 0
 
 
 async def test_a_conversation_over_pipes() -> None:
     with trio.fail_after(10):
-        async with open_exec_stage() as stage:
+        async with open_job_stage() as stage:
             handle = stage.jobs.start(JobSpec("read a; echo got $a; cat", stdin_open=True), MAIN)
             assert handle.submit("one")
             shown = await handle.poll(5)
@@ -113,7 +113,7 @@ async def test_a_conversation_over_pipes() -> None:
 async def test_a_conversation_on_a_terminal() -> None:
     script = "test -t 0 && test -t 1 && tty; stty size; read a; echo got $a; cat"
     with trio.fail_after(10):
-        async with open_exec_stage() as stage:
+        async with open_job_stage() as stage:
             handle = stage.jobs.start(JobSpec(["sh", "-c", script], pty=True), MAIN)
             await wait_until(lambda: "30 120" in handle.text())
             assert "/dev/pts/" in handle.text()
@@ -126,7 +126,7 @@ async def test_a_conversation_on_a_terminal() -> None:
 
 async def test_end_of_file_on_a_terminal() -> None:
     with trio.fail_after(10):
-        async with open_exec_stage() as stage:
+        async with open_job_stage() as stage:
             handle = stage.jobs.start(JobSpec(["cat"], pty=True), MAIN)
             handle.write("abc\n", eof=True)
             assert (await handle.wait_exit()).exit_code == 0
@@ -135,7 +135,7 @@ async def test_end_of_file_on_a_terminal() -> None:
 
 async def test_a_shell_on_a_terminal_has_job_control() -> None:
     with trio.fail_after(10):
-        async with open_exec_stage() as stage:
+        async with open_job_stage() as stage:
             ended, text = await run(stage, JobSpec(["sh", "-c", "ps -o tpgid= -o pid= -p $$ || true"], pty=True))
             assert ended.exit_code == 0
             foreground, own = text.split()
@@ -145,7 +145,7 @@ async def test_a_shell_on_a_terminal_has_job_control() -> None:
 async def test_stderr_apart_and_together() -> None:
     script = "echo 1; echo 2 >&2; echo 3"
     with trio.fail_after(10):
-        async with open_exec_stage() as stage:
+        async with open_job_stage() as stage:
             assert (await run(stage, JobSpec(script)))[1] == "1\n2\n3\n"
             handle = stage.jobs.start(JobSpec(script, separate_stderr=True), MAIN)
             await handle.wait_exit()
@@ -154,7 +154,7 @@ async def test_stderr_apart_and_together() -> None:
 
 async def test_environment_and_folder(tmp_path: Path) -> None:
     with trio.fail_after(10):
-        async with open_exec_stage() as stage:
+        async with open_job_stage() as stage:
             spec = JobSpec("echo $COLOUR; pwd", cwd=tmp_path, env=child_environment({"COLOUR": "red"}))
             assert (await run(stage, spec))[1] == f"red\n{tmp_path}\n"
 
@@ -172,14 +172,14 @@ async def test_environment_and_folder(tmp_path: Path) -> None:
 )
 async def test_limits_end_the_child(spec: JobSpec, reason: ExitReason) -> None:
     with trio.fail_after(10):
-        async with open_exec_stage() as stage:
+        async with open_job_stage() as stage:
             ended, _ = await run(stage, spec)
             assert (ended.reason, ended.exit_signal, ended.timed_out) == (reason, "SIGTERM", True)
 
 
 async def test_output_after_the_order_to_stop_is_kept() -> None:
     with trio.fail_after(10):
-        async with open_exec_stage() as stage:
+        async with open_job_stage() as stage:
             spec = JobSpec("trap 'echo bye; exit 7' TERM; echo ready; while :; do sleep 0.01; done")
             handle = stage.jobs.start(spec, MAIN)
             await wait_until(lambda: "ready" in handle.text())
@@ -194,7 +194,7 @@ async def test_output_after_the_order_to_stop_is_kept() -> None:
 async def test_output_without_end_costs_no_memory(size: int) -> None:
     script = f"printf begin; head -c {size} /dev/zero | tr '\\0' x; printf end"
     with trio.fail_after(60):
-        async with open_exec_stage() as stage:
+        async with open_job_stage() as stage:
             before = rss_bytes()
             handle = stage.jobs.start(JobSpec(script), MAIN)
             ended = await handle.wait_exit()
@@ -208,7 +208,7 @@ async def test_output_without_end_costs_no_memory(size: int) -> None:
 
 async def test_a_spill_file_gets_all_up_to_its_bound(tmp_path: Path) -> None:
     with trio.fail_after(10):
-        async with open_exec_stage() as stage:
+        async with open_job_stage() as stage:
             spec = JobSpec("seq 100000", spill_path=tmp_path / "all", head_bytes=0, tail_bytes=100)
             await run(stage, spec)
             assert (tmp_path / "all").read_text() == "".join(f"{i}\n" for i in range(1, 100_001))
@@ -219,7 +219,7 @@ async def test_a_spill_file_gets_all_up_to_its_bound(tmp_path: Path) -> None:
 
 async def test_a_full_disk_harms_the_spill_and_not_the_result() -> None:
     with trio.fail_after(10):
-        async with open_exec_stage() as stage:
+        async with open_job_stage() as stage:
             ended, text = await run(stage, JobSpec("echo hi; exit 3", spill_path="/dev/full"))
             assert (ended.exit_code, text) == (3, "hi\n")
             assert ended.cleanup_failure == "output file: No space left on device"
@@ -228,7 +228,7 @@ async def test_a_full_disk_harms_the_spill_and_not_the_result() -> None:
 @pytest.mark.parametrize("count", [200, pytest.param(1_000, marks=pytest.mark.slow)])
 async def test_many_exits_at_once_are_as_many_notices(count: int) -> None:
     with trio.fail_after(60):
-        async with open_exec_stage() as stage:
+        async with open_job_stage() as stage:
             handles = [stage.jobs.start(JobSpec(["echo", str(index)]), MAIN) for index in range(count)]
             await wait_until(lambda: all(handle.exit for handle in handles), 50)
             assert len(stage.told) == count
@@ -236,7 +236,7 @@ async def test_many_exits_at_once_are_as_many_notices(count: int) -> None:
 
 
 async def many_jobs(count: int) -> None:
-    async with open_exec_stage() as stage:
+    async with open_job_stage() as stage:
         await run(stage, JobSpec("true"))
         fds, threads = open_fds(), threading.active_count()
         tasks = trio.lowlevel.current_statistics().tasks_living
@@ -253,7 +253,7 @@ async def many_jobs(count: int) -> None:
         assert open_fds() == fds
         assert threading.active_count() <= threads + 8
         assert trio.lowlevel.current_statistics().tasks_living <= tasks + 2
-        assert stage.registry.statistics().live_count == 0
+        assert stage.table.statistics().live_count == 0
 
 
 async def test_many_jobs_leak_nothing() -> None:
@@ -269,7 +269,7 @@ async def test_ten_thousand_jobs_leak_nothing() -> None:
 
 async def test_a_start_while_the_shell_closes_has_its_exit() -> None:
     with trio.fail_after(10):
-        async with open_exec_stage() as stage:
+        async with open_job_stage() as stage:
             stage.shell.stop_all(100)
             handle = stage.jobs.start(JobSpec("echo hi"), MAIN)
             assert handle.exit is not None
@@ -279,7 +279,7 @@ async def test_a_start_while_the_shell_closes_has_its_exit() -> None:
 
 async def test_draining_ends_all_and_waits() -> None:
     with trio.fail_after(10):
-        async with open_exec_stage() as stage:
+        async with open_job_stage() as stage:
             handles = [stage.jobs.start(JobSpec("sleep 60"), MAIN) for _ in range(10)]
             await wait_until(lambda: len(stage.started) == 10)
             await stage.shell.drain(1_000)
@@ -289,7 +289,7 @@ async def test_draining_ends_all_and_waits() -> None:
 
 async def test_a_foreground_caller_that_is_cancelled_takes_its_child_with_it() -> None:
     with trio.fail_after(10):
-        async with open_exec_stage() as stage:
+        async with open_job_stage() as stage:
             with trio.move_on_after(0.1) as scope:
                 await stage.jobs.run(JobSpec([sys.executable, "-c", "import time; time.sleep(60)"]), MAIN)
             assert scope.cancelled_caught

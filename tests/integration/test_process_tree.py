@@ -10,9 +10,10 @@ from pathlib import Path
 
 import pytest
 import trio
-from support.exec_stage import MAIN, ExecStage, live_with, open_exec_stage, wait_until
+from support.job_stage import MAIN, live_with, open_job_stage, wait_until
 from wakeward.protocols.jobs.exit import ExitReason
 from wakeward.protocols.jobs.spec import JobSpec
+from wakeward.runtime.jobs.handle import JobHandle
 from wakeward.runtime.process import child, tree
 from wakeward.runtime.process.cgroup import find_cgroup_parent
 from wakeward.runtime.process.procfs import Proc, all_procs, read_proc, send_signal
@@ -31,15 +32,13 @@ def marker() -> str:
     return f"{random.randrange(10**6, 10**7)}.25"
 
 
-async def wait_output(stage: ExecStage, job_id: str, text: str) -> None:
-    job = stage.registry.get(job_id)
-    assert job is not None
-    await wait_until(lambda: text in job.output.text())
+async def wait_output(handle: JobHandle, text: str) -> None:
+    await wait_until(lambda: text in handle.text())
 
 
 async def test_a_double_forked_daemon_ends_with_its_job(marker: str, *, use_cgroup: bool) -> None:
     with trio.fail_after(10):
-        async with open_exec_stage(use_cgroup=use_cgroup) as stage:
+        async with open_job_stage(use_cgroup=use_cgroup) as stage:
             handle = stage.jobs.start(JobSpec(["bash", "-c", f"(setsid sleep {marker} &) ; echo hi"]), MAIN)
             ended = await handle.wait_exit()
             assert (ended.exit_code, ended.cleanup_failure) == (0, None)
@@ -49,7 +48,7 @@ async def test_a_double_forked_daemon_ends_with_its_job(marker: str, *, use_cgro
 
 async def test_a_daemon_that_clears_its_environment_is_found_by_its_cgroup(marker: str) -> None:
     with trio.fail_after(10):
-        async with open_exec_stage() as stage:
+        async with open_job_stage() as stage:
             probe = find_cgroup_parent(f"wakeward-probe-{os.getpid()}")
             if probe is None:
                 pytest.skip("no control group of version 2 to be had")
@@ -76,10 +75,10 @@ def test_the_groups_of_programs_that_were_killed_are_removed() -> None:
 
 async def test_a_child_that_ignores_sigterm_is_killed_after_the_grace(marker: str, *, use_cgroup: bool) -> None:
     with trio.fail_after(10):
-        async with open_exec_stage(use_cgroup=use_cgroup) as stage:
+        async with open_job_stage(use_cgroup=use_cgroup) as stage:
             spec = JobSpec(["bash", "-c", IGNORES_TERM.format(marker=marker)], grace_ms=400)
             handle = stage.jobs.start(spec, MAIN)
-            await wait_output(stage, handle.id, "ready")
+            await wait_output(handle, "ready")
             began = trio.current_time()
             handle.kill()
             ended = await handle.wait_exit()
@@ -95,7 +94,7 @@ async def test_nobody_is_asked_twice_and_everybody_has_the_grace(
     child = tmp_path / "child.sh"
     child.write_text("trap 'echo asked' TERM; echo ready; for i in $(seq 50); do sleep 0.02; done; echo done")
     with trio.fail_after(10):
-        async with open_exec_stage(use_cgroup=use_cgroup) as stage:
+        async with open_job_stage(use_cgroup=use_cgroup) as stage:
             script = f"(setsid bash {child} &) ; bash {child} & sleep {marker}"
             handle = stage.jobs.start(JobSpec(["bash", "-c", script]), MAIN)
             await wait_until(lambda: handle.text().count("ready") == 2)
@@ -109,10 +108,10 @@ async def test_nobody_is_asked_twice_and_everybody_has_the_grace(
 
 async def test_a_second_kill_shortens_the_grace(marker: str) -> None:
     with trio.fail_after(5):
-        async with open_exec_stage() as stage:
+        async with open_job_stage() as stage:
             spec = JobSpec(["bash", "-c", IGNORES_TERM.format(marker=marker)], grace_ms=60_000)
             handle = stage.jobs.start(spec, MAIN)
-            await wait_output(stage, handle.id, "ready")
+            await wait_output(handle, "ready")
             handle.kill()
             await trio.sleep(0.05)
             handle.kill(grace_ms=0)
@@ -127,7 +126,7 @@ async def test_what_cannot_be_ended_makes_the_cleanup_uncertain_and_never_replac
     monkeypatch.setattr(tree, "send_signal", send_nothing)
     monkeypatch.setattr(child, "KILL_PATIENCE", 0.1)
     with trio.fail_after(10):
-        async with open_exec_stage(use_cgroup=False) as stage:
+        async with open_job_stage(use_cgroup=False) as stage:
             handle = stage.jobs.start(JobSpec(["bash", "-c", f"(setsid sleep {marker} &) ; echo hi; exit 3"]), MAIN)
             await wait_until(lambda: handle.exit)
             (left,) = live_with(marker)
@@ -141,7 +140,7 @@ async def test_what_cannot_be_ended_makes_the_cleanup_uncertain_and_never_replac
 
 async def test_a_grandchild_that_holds_stdout_does_not_hold_up_the_exit(marker: str, *, use_cgroup: bool) -> None:
     with trio.fail_after(5):
-        async with open_exec_stage(use_cgroup=use_cgroup) as stage:
+        async with open_job_stage(use_cgroup=use_cgroup) as stage:
             began = trio.current_time()
             handle = stage.jobs.start(JobSpec(f"sleep {marker} & echo hi"), MAIN)
             ended = await handle.wait_exit()
@@ -162,7 +161,7 @@ async def test_a_stranger_that_holds_stdout_does_not_hold_up_the_exit_either(tmp
     with trio.fail_after(10), trio.socket.socket(trio.socket.AF_UNIX) as server:
         await server.bind(str(tmp_path / "sock"))
         server.listen()
-        async with open_exec_stage() as stage:
+        async with open_job_stage() as stage:
             handle = stage.jobs.start(JobSpec([sys.executable, "-c", holder]), MAIN)
             peer, _ = await server.accept()
             _, ancillary, _, _ = await peer.recvmsg(1, 100)
@@ -189,9 +188,9 @@ async def test_a_tree_of_200_is_gone_within_a_second_and_the_host_stays_responsi
             jitter = max(jitter, trio.current_time() - began - 0.005)
 
     with trio.fail_after(30):
-        async with open_exec_stage(use_cgroup=use_cgroup) as stage:
+        async with open_job_stage(use_cgroup=use_cgroup) as stage:
             handle = stage.jobs.start(JobSpec(["bash", "-c", fork_tree]), MAIN)
-            await wait_output(stage, handle.id, "ready")
+            await wait_output(handle, "ready")
             await wait_until(lambda: len(live_with(marker)) >= 200, 15)
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(tick)
@@ -218,7 +217,7 @@ async def test_orphans_are_reaped(marker: str, *, use_cgroup: bool) -> None:
         f"for i in $(seq 20); do (setsid sh -c 'sleep {marker} & sleep {marker}' &) ; done; sleep 0.3",
     ]
     with trio.fail_after(10):
-        async with open_exec_stage(use_cgroup=use_cgroup) as stage:
+        async with open_job_stage(use_cgroup=use_cgroup) as stage:
             for script in scripts:
                 await stage.jobs.start(JobSpec(["bash", "-c", script]), MAIN).wait_exit()
             assert zombies() <= before
@@ -226,7 +225,7 @@ async def test_orphans_are_reaped(marker: str, *, use_cgroup: bool) -> None:
 
 async def test_a_child_of_somebody_else_is_neither_signalled_nor_reaped() -> None:
     with trio.fail_after(10):
-        async with open_exec_stage() as stage:
+        async with open_job_stage() as stage:
             other = await trio.lowlevel.open_process(["sleep", "0.2"], start_new_session=True)
             for _ in range(5):
                 await stage.jobs.start(JobSpec("(sleep 0.01 &)"), MAIN).wait_exit()
@@ -245,10 +244,10 @@ def test_a_signal_does_not_reach_a_process_that_has_another_ones_number() -> Non
 async def test_a_detached_child_survives_the_host_and_is_accounted(marker: str, tmp_path: Path) -> None:
     log = tmp_path / "log"
     with trio.fail_after(10):
-        async with open_exec_stage() as stage:
+        async with open_job_stage() as stage:
             spec = JobSpec(f"echo begun; sleep {marker}", detach=True, spill_path=log)
             handle = stage.jobs.start(spec, MAIN)
-            await wait_output(stage, handle.id, "begun")
+            await wait_output(handle, "begun")
         try:
             assert handle.exit is not None
             assert handle.exit.reason is ExitReason.LEFT_RUNNING
@@ -265,7 +264,7 @@ async def test_a_detached_child_survives_the_host_and_is_accounted(marker: str, 
 
 async def test_what_a_detached_child_leaves_behind_stays(marker: str) -> None:
     with trio.fail_after(10):
-        async with open_exec_stage() as stage:
+        async with open_job_stage() as stage:
             handle = stage.jobs.start(JobSpec(f"sleep {marker} & echo hi", detach=True), MAIN)
             assert (await handle.wait_exit()).exit_code == 0
             assert handle.text() == "hi\n"
@@ -282,7 +281,7 @@ async def cancel_at(instant: float, marker: str, *, use_cgroup: bool) -> None:
         "exit 3",
     ]
     with trio.move_on_after(instant) as scope:
-        async with open_exec_stage(use_cgroup=use_cgroup) as stage, trio.open_nursery() as nursery:
+        async with open_job_stage(use_cgroup=use_cgroup) as stage, trio.open_nursery() as nursery:
             for script in scripts * 2:
                 nursery.start_soon(stage.jobs.run, JobSpec(["bash", "-c", script]), MAIN)
             await trio.sleep_forever()

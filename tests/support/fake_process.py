@@ -13,9 +13,10 @@ from typing import final
 
 import trio
 from attrs import define, frozen
-from wakeward.actors.jobs.ports import JobExited, JobStarted
-from wakeward.actors.jobs.record import Job
 from wakeward.protocols.jobs.exit import Exit, ExitReason
+from wakeward.protocols.jobs.messages import JobExited, JobStarted, ShellFact
+from wakeward.protocols.jobs.sinks import Sinks
+from wakeward.protocols.jobs.spec import JobSpec
 
 CallAt = Callable[[int, Callable[[], None]], None]
 """Calls a function at an instant of the host's timeline, in milliseconds."""
@@ -47,7 +48,9 @@ class FakeChild:
 
 @define(eq=False)
 class _Running:
-    job: Job
+    job_id: str
+    spec: JobSpec
+    sinks: Sinks
     child: FakeChild
     began_ms: int
     reason: ExitReason | None = None
@@ -55,12 +58,12 @@ class _Running:
 
 @final
 class FakeProcesses:
-    """Implements the port ``Processes`` without any process."""
+    """The process shell, without any process."""
 
     def __init__(
         self,
-        script: Callable[[Job], FakeChild],
-        deliver: Callable[[JobStarted | JobExited], None],
+        script: Callable[[JobSpec], FakeChild],
+        deliver: Callable[[ShellFact], None],
         now_ms: Callable[[], int],
         call_at: CallAt,
     ) -> None:
@@ -76,17 +79,18 @@ class FakeProcesses:
         """How many have not ended."""
         return len(self._running)
 
-    def start(self, job: Job) -> None:
-        """Begin to act out the script for this job."""
-        child = self._script(job)
+    def start(self, job_id: str, spec: JobSpec, sinks: Sinks) -> None:
+        """Begin to act out the script for this command."""
+        child = self._script(spec)
         self._started_count += 1
         if child.spawn_error is not None:
-            job.output.append(child.spawn_error.encode(), self._now_ms())
-            self._deliver(JobExited(job.id, Exit(ExitReason.SPAWN_ERROR, detail=child.spawn_error)))
+            sinks.output.append(child.spawn_error.encode(), self._now_ms())
+            ended = Exit(ExitReason.SPAWN_ERROR, detail=child.spawn_error)
+            self._deliver(JobExited(job_id, ended, sinks.tail_text()))
             return
-        running = _Running(job, child, self._now_ms())
-        self._running[job.id] = running
-        self._deliver(JobStarted(job.id, _FIRST_PID + self._started_count))
+        running = _Running(job_id, spec, sinks, child, self._now_ms())
+        self._running[job_id] = running
+        self._deliver(JobStarted(job_id, _FIRST_PID + self._started_count))
         for after_ms, data in child.writes:
             self._call_at(running.began_ms + after_ms, lambda data=data: self._write(running, data))
         if child.ends_after_ms is not None:
@@ -106,15 +110,15 @@ class FakeProcesses:
     def stop_all(self, grace_ms: int) -> None:
         """Order all to end; the detached are left running."""
         for job_id, running in tuple(self._running.items()):
-            if running.job.spec.detach:
+            if running.spec.detach:
                 running.reason = ExitReason.LEFT_RUNNING
                 self._end(running)
             else:
                 self.terminate(job_id, ExitReason.HOST_STOPPED, grace_ms)
 
     def _write(self, running: _Running, data: bytes) -> None:
-        if running.job.id in self._running:
-            running.job.output.append(data, self._now_ms())
+        if running.job_id in self._running:
+            running.sinks.output.append(data, self._now_ms())
 
     def _end_by_itself(self, running: _Running) -> None:
         child = running.child
@@ -124,7 +128,7 @@ class FakeProcesses:
             self._end(running, code=child.exit_code)
 
     def _end(self, running: _Running, *, code: int | None = None, signal: str | None = None) -> None:
-        if self._running.pop(running.job.id, None) is None:
+        if self._running.pop(running.job_id, None) is None:
             return
         own = ExitReason.SIGNAL if signal is not None else ExitReason.EXIT
         result = Exit(
@@ -133,7 +137,7 @@ class FakeProcesses:
             exit_signal=signal,
             duration_ms=self._now_ms() - running.began_ms,
         )
-        self._deliver(JobExited(running.job.id, result))
+        self._deliver(JobExited(running.job_id, result, running.sinks.tail_text()))
 
 
 def call_at_in(nursery: trio.Nursery, now_ms: Callable[[], int]) -> CallAt:

@@ -2,9 +2,9 @@ from __future__ import annotations
 
 import pytest
 from wakeward.protocols.errors import InvalidInputError
-from wakeward.protocols.jobs.exit import STOPPING, Exit, ExitReason, ExitStatus, FailureKind
-from wakeward.protocols.jobs.notice import limit_text, silence_text
-from wakeward.protocols.jobs.spec import JobSpec
+from wakeward.protocols.jobs.exit import Exit, ExitReason, ExitStatus, FailureKind
+from wakeward.protocols.jobs.notice import silence_text
+from wakeward.protocols.jobs.spec import TITLE_LENGTH_MAX, JobSpec
 
 
 @pytest.mark.parametrize(
@@ -23,6 +23,7 @@ from wakeward.protocols.jobs.spec import JobSpec
         (Exit(ExitReason.OVERALL_TIMEOUT, 127), ExitStatus.FAILED, FailureKind.SHELL_COMMAND_NOT_FOUND),
         (Exit(ExitReason.SPAWN_ERROR), ExitStatus.FAILED, FailureKind.RUNTIME_ERROR),
         (Exit(ExitReason.LEFT_RUNNING), ExitStatus.DETACHED, None),
+        (Exit(ExitReason.LOST), ExitStatus.FAILED, FailureKind.ABORTED),
     ],
 )
 def test_an_exit_is_completed_when_the_command_ended_by_itself(
@@ -36,7 +37,6 @@ def test_only_our_limits_time_out_and_every_reason_has_a_status(reason: ExitReas
     result = Exit(reason)
     assert result.timed_out == reason.value.endswith("timeout")
     assert (result.failure_kind is None) == (result.status is not ExitStatus.FAILED)
-    assert (reason in STOPPING) <= (result.status is ExitStatus.FAILED)
 
 
 @pytest.mark.parametrize(
@@ -78,7 +78,8 @@ def test_the_environment_is_a_snapshot() -> None:
 
 def test_a_title_is_one_short_line() -> None:
     assert JobSpec("a\n  b").title == "a b"
-    assert len(JobSpec("x" * 200).title) == 80
+    assert len(JobSpec("x" * 200).title) == TITLE_LENGTH_MAX
+    assert JobSpec(["echo", "\ud800"]).title == "echo ?", "a journal stores it"
 
 
 def test_a_silence_names_its_length_the_likely_cause_and_the_next_limit() -> None:
@@ -86,7 +87,7 @@ def test_a_silence_names_its_length_the_likely_cause_and_the_next_limit() -> Non
         "Exec silent (amber-re)",
         silent_ms=310_000,
         takes_input=True,
-        next_limit=limit_text("overall timeout", 3_660_000),
+        next_limit=(3_660_000, "overall timeout"),
     )
     assert text == (
         "Exec silent (amber-re) :: no output for 5m10s; it may be waiting for input; overall timeout in 1h1m"

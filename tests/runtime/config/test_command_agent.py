@@ -11,8 +11,8 @@ import trio
 from support.fake_process import FakeChild, FakeProcesses, call_at_in
 from trio.testing import MockClock
 from wakeward import AgentSpec, CooldownPolicy, Decision, DecisionKind, Host, RetryPolicy, open_host
-from wakeward.actors.jobs.ports import JobExited, JobStarted
-from wakeward.actors.jobs.record import Job
+from wakeward.protocols.jobs.messages import ShellFact
+from wakeward.protocols.jobs.spec import JobSpec
 from wakeward.runtime.clock import Clock
 from wakeward.runtime.config.command_agent import CommandAgent
 from wakeward.runtime.host import open as opening
@@ -32,12 +32,12 @@ async def hosting(
     """A host whose one agent is a program that acts out one script after another, and the last for ever."""
     left = list(children)
 
-    def script(_job: Job) -> FakeChild:
+    def script(_spec: JobSpec) -> FakeChild:
         return left.pop(0) if len(left) > 1 else left[0]
 
     @asynccontextmanager
     async def open_fakes(
-        deliver: Callable[[JobStarted | JobExited], None], now_ms: Callable[[], int]
+        deliver: Callable[[ShellFact], None], now_ms: Callable[[], int]
     ) -> AsyncGenerator[FakeProcesses]:
         async with trio.open_nursery() as nursery:
             yield FakeProcesses(script, deliver, now_ms, call_at_in(nursery, now_ms))
