@@ -46,7 +46,7 @@ class Shell(Protocol):
 
 @final
 class Jobs:
-    """All jobs of a host, for whoever may start and look up jobs for an agent."""
+    """All jobs of a host: starts them, finds them, and passes on what the shell and the supervisors say."""
 
     def __init__(self, table: JobTable, now_ms: Callable[[], int]) -> None:
         self._table = table

@@ -135,7 +135,7 @@ class JobTable:
         self.drop(streams.job_id)
 
     def give_up(self, job_id: str, ended: Exit) -> None:
-        """The supervisor will never show the exit of this job: whoever waits for it is shown this one."""
+        """The supervisor will never show the exit of this job: those who wait for it are shown this one."""
         streams = self._live.get(job_id)
         if streams is not None:
             streams.given_up = ended
@@ -160,7 +160,7 @@ class JobTable:
         return list(reversed(self._listed.get(agent_id, {}).values()))
 
     def live(self, job_id: str) -> JobStreams | None:
-        """A job whose exit has yet to be dealt with, whoever owns it."""
+        """A job whose exit has yet to be dealt with, of any owner."""
         return self._live.get(job_id)
 
     def statistics(self) -> JobStatistics:
@@ -217,7 +217,7 @@ class JobTable:
     # What supervisors let happen
 
     def show(self, record: JobRecord) -> None:
-        """The job is as this record says, and that is committed. Wakes whoever watches it."""
+        """The job is as this record says, and that is committed. Wakes those who watch it."""
         streams = self._jobs.get(record.id) or self._restored(record)
         if streams is None:
             return
