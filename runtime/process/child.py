@@ -183,7 +183,7 @@ class Child:
         streams = self._streams
         if not streams.is_single:
             streams.run_readers()
-        # Most children end within this time, in one wait of this task. The others get a group and a task for their output.
+        # Most children end within this time, in one wait of this task. The others get a group and a reader.
         brief = CGROUP_AFTER if self._stop_reason is None else 0
         with trio.move_on_after(brief) as self._waiting:
             if streams.is_single:
