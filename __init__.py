@@ -12,8 +12,8 @@ from .protocols.actor import Context, Reply, Terminated
 from .protocols.backoff import Backoff
 from .protocols.config import AgentConfig, AgentOptions, HeartbeatOrigin, HostConfig, QueuePolicy, RetryPolicy
 from .protocols.errors import ConfigError, HostClosedError, InvalidInputError, WakewardError
+from .protocols.jobs.completion import ExecCompletion, parse_exec_completion
 from .protocols.jobs.exit import Exit
-from .protocols.openclaw.event_text import ExecCompletion, parse_exec_completion
 from .protocols.receipt import Receipt, Refusal
 from .protocols.schedule.active_hours import ActiveHours
 from .protocols.schedule.heartbeat import Heartbeat

@@ -161,7 +161,7 @@ class Crasher(Counter):
 def crash() -> float:
     async def measure(system: ActorSystem) -> float:
         crasher = Crasher(None)
-        spec = RestartSpec(restarts_max=CRASHES, window_ms=1, backoff_first_ms=0)
+        spec = RestartSpec(intensity=CRASHES, period_ms=1, backoff_first_ms=0)
         ref = system.spawn("crasher", lambda _: crasher, restart=spec)
         await system.wait_idle()
         start = time.perf_counter()

@@ -6,7 +6,7 @@ from wakeward import Ran, Turn
 
 
 async def keep_watch(turn: Turn) -> Ran:
-    """Start a check on every beat; its exit wakes this agent again, with the result."""
+    """Start a check at every heartbeat. Its exit wakes this agent again, with the result."""
     if turn.source == "interval":
         await turn.exec_background("df -h . | tail -n 1")
     for event in turn.events:
@@ -15,5 +15,5 @@ async def keep_watch(turn: Turn) -> Ran:
 
 
 async def summarise(turn: Turn) -> Ran:
-    """Say what has come since the last turn."""
+    """Count the events since the last turn."""
     return Ran(reply=f"{len(turn.events)} events since the last turn")

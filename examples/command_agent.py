@@ -1,6 +1,6 @@
-"""An agent as a program: a turn comes as JSON on standard input, the reply goes to standard output.
+"""An agent as a program: it reads the turn as JSON from standard input, and prints its reply to standard output.
 
-It needs nothing but Python. Exit status 0: the turn ran. 75: not now, try again soon. Anything else: the turn failed.
+It needs nothing but Python. Exit status 0: the turn ran. 75: not now, try again. Any other: the turn failed.
 """
 
 from __future__ import annotations

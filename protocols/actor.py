@@ -39,6 +39,8 @@ UNWATCH: Final = 5
 """``(UNWATCH, address, None, None)``"""
 STOP: Final = 6
 """``(STOP, None, None, None)``"""
+SAVE: Final = 7
+"""``(SAVE, owner, record, None)``: no effect, but a record. It stands in the batch with the effects of its message."""
 HOST_OPS: Final = 8
 """The first number that a host may use for an operation of its own."""
 
@@ -61,7 +63,11 @@ class Receiver(Protocol[M_contra]):
 
 
 class Reply(Protocol[T_contra]):
-    """Where the answer to one request goes. One-shot: the second call, or a late one, is counted and harmless."""
+    """Where the answer to one request goes. One-shot: the second call, or a late one, is counted and harmless.
+
+    An answer is no effect of the batch: the asker gets it at once, whatever becomes of the message. What must wait for
+    a commit is answered by a ticket and an operation of the host.
+    """
 
     def __call__(self, value: T_contra, /) -> bool:
         """Answer. True when somebody was still waiting."""
@@ -150,8 +156,12 @@ class Context(Protocol):
         """Put a record into the batch of this message.
 
         Args:
-            owner: Whose durable state the record belongs to. All records of one message have the same owner.
+            owner: Whose durable state the record belongs to. It is the same for all records of one life.
             record: An immutable value that the system's journal knows how to apply and to store.
+
+        Raises:
+            InvalidInputError: No message is being handled (a coroutine, ``on_stop``), the system has no journal, or
+                this life has saved for another owner.
         """
         ...
 

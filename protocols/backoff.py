@@ -34,7 +34,8 @@ class Backoff:
         base_ms: Before the first repetition; given as ``base``.
         cap_ms: Never longer than this, jitter included; given as ``cap``.
         factor: From one repetition to the next.
-        jitter: Share of the wait that is drawn at random, 0 to 1, so that failures do not march in step.
+        jitter: Share of the wait that is drawn at random, 0 to 1, so that what fails together is not tried again
+            together.
     """
 
     base_ms: int = field(default=1, alias="base", converter=duration_ms)

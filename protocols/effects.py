@@ -19,13 +19,12 @@ DECIDE: Final = HOST_OPS + 1
 START_TURN: Final = HOST_OPS + 2
 INTERRUPT_TURN: Final = HOST_OPS + 3
 CLOSE_TURN: Final = HOST_OPS + 4
-RELEASE_SLOT: Final = HOST_OPS + 5
-SET_BUSY: Final = HOST_OPS + 6
-START_CHILD: Final = HOST_OPS + 7
-END_CHILD: Final = HOST_OPS + 8
-CLOSE_CHILD: Final = HOST_OPS + 9
-SHOW_JOB: Final = HOST_OPS + 10
-DROP_JOB: Final = HOST_OPS + 11
+SET_BUSY: Final = HOST_OPS + 5
+START_CHILD: Final = HOST_OPS + 6
+END_CHILD: Final = HOST_OPS + 7
+CLOSE_CHILD: Final = HOST_OPS + 8
+SHOW_JOB: Final = HOST_OPS + 9
+DROP_JOB: Final = HOST_OPS + 10
 
 
 @final
@@ -54,10 +53,6 @@ class HostEffects:
     def close_turn(self, turn_id: int) -> None:
         """The end of a turn has been dealt with: it is no longer outstanding work."""
         self._ctx.emit(CLOSE_TURN, turn_id)
-
-    def release_slot(self, session_key: str) -> None:
-        """Give the turn slot of a session back, or its place in line."""
-        self._ctx.emit(RELEASE_SLOT, session_key)
 
     def set_busy(self, session_key: str, busy: bool) -> None:
         """A session has work to do (a pending wake, a turn), or none any more."""

@@ -15,6 +15,10 @@ class Refusal(enum.Enum):
     STOPPED = "stopped"
     DRAINING = "draining"
     UNKNOWN = "unknown"
+    UNAVAILABLE = "unavailable"
+    """It could not be stored. Nothing has happened; it may be tried again."""
+    INVALID = "invalid"
+    """It can never be taken as it is: an event without text."""
 
 
 @final

@@ -1,8 +1,11 @@
 """The restart decision: continue, and when, or the reason not to.
 
-The window arithmetic is OTP's ``supervisor:add_restart/3``, kept per actor: an intensity counted over all children lets
-one crash-looping agent take the others down. The delay is exponential, with a cap, with jitter, and is reset by a quiet
-time. Everything is an argument: the instant, and the random number too.
+The arithmetic is that of OTP's ``supervisor:add_restart/3``: at most ``intensity`` restarts within ``period_ms``, kept
+per actor. The delay grows exponentially up to a cap, has jitter, and is reset by a time without crashes. Everything is
+an argument: the instant, and the random number too.
+
+OTP counts the intensity per supervisor. That was rejected: with many agents under one supervisor, the crashes of one
+would end all of them.
 """
 
 from __future__ import annotations
@@ -16,15 +19,15 @@ from .backoff import backoff_ms
 from .errors import InvalidInputError
 
 
-class Policy(enum.Enum):
-    """Which ends of an actor are followed by a restart (OTP's restart types)."""
+class RestartType(enum.Enum):
+    """After which ends an actor is restarted (OTP's restart types)."""
 
     PERMANENT = "permanent"
-    """Every one, also an orderly end of its own making."""
+    """After every end, also an orderly one that the actor itself asked for."""
     TRANSIENT = "transient"
-    """A crash."""
+    """After a crash only."""
     TEMPORARY = "temporary"
-    """None."""
+    """Never."""
 
 
 class Strategy(enum.Enum):
@@ -36,7 +39,7 @@ class Strategy(enum.Enum):
 
 
 class Exhausted(enum.Enum):
-    """What follows when the intensity is exceeded."""
+    """What happens when the intensity is exceeded."""
 
     STOP = "stop"
     """The actor ends as crashed; its watchers are told."""
@@ -47,20 +50,20 @@ class Exhausted(enum.Enum):
 @final
 @frozen
 class RestartSpec:
-    """How often and how fast an actor comes back.
+    """How often and how fast an actor is restarted.
 
     Attributes:
-        restarts_max: Restarts within ``window_ms`` before it is given up.
+        intensity: At most so many restarts within ``period_ms``; one more crash, and the actor is given up.
         backoff_first_ms: The delay before the first restart; 0 restarts at once, always.
         backoff_cap_ms: No delay is longer.
         jitter: The part of a delay that is left to chance, 0 to 1: a delay ``d`` lies in ``(d * (1 - jitter), d]``.
-        reset_after_ms: A restart that held for so long makes the next delay the first one again.
+        reset_after_ms: After so long without a crash the next delay is the first one again.
         retries_max: How often a message that crashed the actor is tried again before it goes to the dead letters.
     """
 
-    policy: Policy = Policy.TRANSIENT
-    restarts_max: int = field(default=5)
-    window_ms: int = field(default=60_000)
+    restart_type: RestartType = RestartType.TRANSIENT
+    intensity: int = field(default=5)
+    period_ms: int = field(default=60_000)
     backoff_first_ms: int = field(default=100)
     backoff_factor: float = field(default=2.0)
     backoff_cap_ms: int = field(default=30_000)
@@ -70,9 +73,9 @@ class RestartSpec:
     exhausted: Exhausted = Exhausted.STOP
 
     def __attrs_post_init__(self) -> None:
-        for name in ("restarts_max", "backoff_first_ms", "backoff_cap_ms", "retries_max"):
+        for name in ("intensity", "backoff_first_ms", "backoff_cap_ms", "retries_max"):
             _require(getattr(self, name) >= 0, name, getattr(self, name), "a whole number, 0 or more")
-        for name in ("window_ms", "reset_after_ms"):
+        for name in ("period_ms", "reset_after_ms"):
             _require(getattr(self, name) > 0, name, getattr(self, name), "milliseconds above 0")
         _require(self.backoff_factor >= 1, "backoff_factor", self.backoff_factor, "1 or more")
         _require(0 <= self.jitter <= 1, "jitter", self.jitter, "0 to 1")
@@ -84,8 +87,8 @@ class RestartHistory:
     """What the decision remembers of one actor.
 
     Attributes:
-        restarts_ms: The instants of the decided restarts within the window, oldest first.
-        streak: Restarts in a row without a quiet time between them.
+        restarts_ms: The instants of the decided restarts within the period, oldest first.
+        streak: Restarts in a row, without ``reset_after_ms`` between two of them.
         due_ms: When the latest restart was, or is, due.
     """
 
@@ -100,7 +103,7 @@ FRESH: Final = RestartHistory()
 @final
 @frozen
 class Restart:
-    """Come back at ``at_ms``."""
+    """Restart at ``at_ms``."""
 
     at_ms: int
     history: RestartHistory
@@ -109,37 +112,42 @@ class Restart:
 @final
 @frozen
 class GiveUp:
-    """Do not come back. ``reason`` is for people; ``exhausted`` tells a spent intensity from the policy's own no."""
+    """Do not restart.
+
+    Attributes:
+        reason: For people.
+        exhausted: The intensity was exceeded. False when the restart type allows no restart after such an end.
+    """
 
     reason: str
     exhausted: bool
 
 
 def decide_restart(
-    spec: RestartSpec, history: RestartHistory, *, now_ms: int, crashed: bool, roll: float
+    spec: RestartSpec, history: RestartHistory, *, now_ms: int, crashed: bool, draw: float
 ) -> Restart | GiveUp:
-    """Whether an actor that has just ended comes back, and when.
+    """Whether an actor that has just ended is restarted, and when.
 
     Args:
         spec: How often and how fast.
         history: What was decided before.
         now_ms: The instant of the end.
-        crashed: False for an orderly end of the actor's own making.
-        roll: A random number, 0 up to but not including 1; spreads the delay.
+        crashed: False for an orderly end that the actor asked for.
+        draw: A random number, 0 up to but not including 1; spreads the delay.
     """
-    assert 0 <= roll < 1, roll
-    if not _policy_restarts(spec.policy, crashed=crashed):
-        return GiveUp(f"{spec.policy.value} actors are not restarted after this", exhausted=False)
-    recent = tuple(at for at in history.restarts_ms if now_ms - at < spec.window_ms)
-    if len(recent) >= spec.restarts_max:
-        return GiveUp(f"{len(recent)} restarts in {spec.window_ms} ms, at most {spec.restarts_max}", exhausted=True)
+    assert 0 <= draw < 1, draw
+    if not _is_restarted(spec.restart_type, crashed=crashed):
+        return GiveUp(f"{spec.restart_type.value} actors are not restarted after this", exhausted=False)
+    recent = tuple(at for at in history.restarts_ms if now_ms - at < spec.period_ms)
+    if len(recent) >= spec.intensity:
+        return GiveUp(f"{len(recent)} restarts in {spec.period_ms} ms, at most {spec.intensity}", exhausted=True)
     quiet = history.due_ms is not None and now_ms - history.due_ms >= spec.reset_after_ms
     streak = 1 if quiet else history.streak + 1
-    at_ms = now_ms + delay_ms(spec, streak, roll)
+    at_ms = now_ms + delay_ms(spec, streak, draw)
     return Restart(at_ms, RestartHistory((*recent, now_ms), streak, at_ms))
 
 
-def delay_ms(spec: RestartSpec, streak: int, roll: float) -> int:
+def delay_ms(spec: RestartSpec, streak: int, draw: float) -> int:
     """The delay before restart number ``streak`` of a row (the first is 1), in whole milliseconds."""
     return backoff_ms(
         base_ms=spec.backoff_first_ms,
@@ -147,20 +155,20 @@ def delay_ms(spec: RestartSpec, streak: int, roll: float) -> int:
         cap_ms=spec.backoff_cap_ms,
         jitter=spec.jitter,
         repetition=streak - 1,
-        draw=roll,
+        draw=draw,
     )
 
 
-def _policy_restarts(policy: Policy, *, crashed: bool) -> bool:
-    match policy:
-        case Policy.PERMANENT:
+def _is_restarted(restart_type: RestartType, *, crashed: bool) -> bool:
+    match restart_type:
+        case RestartType.PERMANENT:
             return True
-        case Policy.TRANSIENT:
+        case RestartType.TRANSIENT:
             return crashed
-        case Policy.TEMPORARY:
+        case RestartType.TEMPORARY:
             return False
         case _:
-            assert_never(policy)
+            assert_never(restart_type)
 
 
 def _require(ok: bool, name: str, value: object, accepted: str) -> None:

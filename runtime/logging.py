@@ -1,4 +1,4 @@
-"""Where the log goes when a program of ours runs. A library adds no sinks, so only the command line uses this."""
+"""The log of our own programs. A library adds no sinks, so only the command line uses this module."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, TextIO
 
 from loguru import logger
 
-if TYPE_CHECKING:
+if TYPE_CHECKING:  # the type exists only in loguru's stub
     from loguru import Record
 
 _FORMAT = "<dim>{time:HH:mm:ss.SSS}</dim> <level>{level: <7}</level> {message}"
@@ -16,19 +16,20 @@ _FORMAT = "<dim>{time:HH:mm:ss.SSS}</dim> <level>{level: <7}</level> {message}"
 
 @contextmanager
 def logging_to(stream: TextIO, level: str = "INFO", *, without: Collection[str] = ()) -> Generator[None]:
-    """While the block runs, write the log to a stream, in colour if it is a terminal. loguru's own sink is taken away.
+    """Write the log to a stream while the block runs, in colour if it is a terminal. loguru's own sink is removed.
 
     Args:
         stream: Usually standard error.
-        level: Nothing below it.
-        without: Modules whose lines are left out, because somebody else says it already.
+        level: Messages below this level are left out.
+        without: Modules whose messages are left out.
     """
 
     def wanted(record: Record) -> bool:
         return record["name"] not in without
 
-    with suppress(ValueError):  # it has been taken away before
+    with suppress(ValueError):  # an earlier block has removed it
         logger.remove(0)
+    # No diagnose: it would print the values of variables, and they may be secrets.
     sink = logger.add(stream, level=level, format=_FORMAT, filter=wanted, backtrace=False, diagnose=False)
     logger.enable("wakeward")
     try:

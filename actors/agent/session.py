@@ -1,86 +1,135 @@
-"""A lane: one session of an agent, with its events, its pending wakes and the turn it is in."""
+"""A session of an agent: its events, its pending wakes, and where it stands.
+
+What is durable (:class:`~wakeward.protocols.wakes.session_record.SessionRecord`, and the events) is stored with each
+message that changes it. Where the session stands in this run of the host is one state of the table below, and is worked
+out again after a restart.
+
+The states:
+
+    RESTING   nothing is pending. Events may wait for whoever wakes the session next, or it is parked (in the record)
+    PENDING   a wake is pending, and waits for its instant, or for the end of a pause
+    IN_LINE   a wake is due, and waits for a turn slot of the host
+    SERVING   it has a slot, and works off what it has taken. Within one message only
+    RUNNING   a turn runs, and holds the slot
+    STUCK     its turn ignores that it was cancelled: the slot was taken from it, and nothing starts before it ends
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import enum
+from typing import Final, final
 
-from attrs import Factory, define
+from attrs import define
 
-from ...protocols.config import AgentSettings
 from ...protocols.wakes.event import resolve_delivery
 from ...protocols.wakes.event_queue import EventQueue
-from ...protocols.wakes.pending import PendingWake, SessionWakes
+from ...protocols.wakes.pending import PendingWake
+from ...protocols.wakes.session_record import SessionRecord
 from ...protocols.wakes.turn import TurnRequest
 
 
+class SessionState(enum.Enum):
+    """Where a session stands. See the module."""
+
+    RESTING = "resting"
+    PENDING = "pending"
+    IN_LINE = "in-line"
+    SERVING = "serving"
+    RUNNING = "running"
+    STUCK = "stuck"
+
+
+RESTING: Final = SessionState.RESTING
+PENDING: Final = SessionState.PENDING
+IN_LINE: Final = SessionState.IN_LINE
+SERVING: Final = SessionState.SERVING
+RUNNING: Final = SessionState.RUNNING
+STUCK: Final = SessionState.STUCK
+# A member costs four times as much to look up in its enum as by a name of the module.
+
+MOVES: Final[dict[SessionState, frozenset[SessionState]]] = {
+    RESTING: frozenset({PENDING, IN_LINE, SERVING, RUNNING, STUCK}),
+    PENDING: frozenset({RESTING, IN_LINE, SERVING}),
+    IN_LINE: frozenset({SERVING, RESTING}),
+    SERVING: frozenset({RUNNING, PENDING, RESTING}),
+    RUNNING: frozenset({SERVING, STUCK}),
+    STUCK: frozenset({PENDING, RESTING}),
+}
+"""The legal moves. A session that is made from its record after a restart goes from RESTING straight to its turn. From
+IN_LINE it rests when the agent leaves."""
+
+SERVED: Final = frozenset({IN_LINE, SERVING, RUNNING, STUCK})
+"""Somebody will come back to the session: the line of slots, or the end of its turn."""
+
+
+@final
 @define(eq=False)
-class Lane:
-    """One session. Kept only while there is something in it.
+class Session:
+    """One session, kept only while there is something in it.
 
     Attributes:
-        queue: The session's events; made with the first.
-        is_seen: Of events, by number, that somebody may be shown in another way: whether that has happened.
-        wakes: What is pending.
-        batch: Wakes that were taken together and wait for their turn, one after the other.
-        turn: The turn that runs.
-        wake: The wake that turn answers.
-        slot: It holds one of the host's turn slots.
-        waiting: It waits for one of the host's turn slots.
-        owed: Some queued event came with a wake, so the session must not rest while events are left.
-        parked: Its tries are used up; the next wake from outside starts afresh.
-        stuck: Its turn was told to end and does not; it holds no slot any more.
+        record: What is durable of it, but for the events. Replaced as a whole; ``saved`` is what was stored last.
+        queue: Its events; made with the first.
+        state: Where it stands. Only :meth:`move` writes it.
         armed_ms: What its timer is set to.
-        busy: Counted as outstanding work.
     """
 
-    session_key: str
+    record: SessionRecord
     queue: EventQueue | None = None
-    is_seen: dict[int, Callable[[], bool]] = Factory(dict[int, Callable[[], bool]])
-    wakes: SessionWakes = Factory(SessionWakes)
-    batch: list[PendingWake] = Factory(list[PendingWake])
-    turn: TurnRequest | None = None
-    wake: PendingWake | None = None
-    slot: bool = False
-    waiting: bool = False
-    owed: bool = False
-    parked: bool = False
-    stuck: bool = False
+    saved: SessionRecord | None = None
+    state: SessionState = RESTING
     armed_ms: int | None = None
-    busy: bool = False
 
-    def request(self, wake: PendingWake, turn_id: int, settings: AgentSettings, now_ms: int) -> TurnRequest:
+    @property
+    def key(self) -> str:
+        """Its session key."""
+        return self.record.key
+
+    def move(self, state: SessionState) -> bool:
+        """Move to another state. Returns whether it has become busy, or ceased to be: see :attr:`is_busy`.
+
+        A move that the table does not have is a mistake of ours, and nothing has happened.
+        """
+        assert state in MOVES[self.state], f"{self.key}: no way from {self.state.name} to {state.name}"
+        changes = (self.state is RESTING) != (state is RESTING)
+        self.state = state
+        return changes
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether it is outstanding work of the host: a wake is pending, or a turn runs."""
+        return self.state is not RESTING
+
+    @property
+    def events_waiting(self) -> int:
+        """Events that are not acknowledged."""
+        return 0 if self.queue is None else len(self.queue)
+
+    @property
+    def is_empty(self) -> bool:
+        """Nothing is in it: it can be forgotten."""
+        return self.state is RESTING and not self.events_waiting
+
+    def request(
+        self, wake: PendingWake, turn_id: int, agent_id: str, *, now_ms: int, timeout_ms: int, shown_max: int
+    ) -> TurnRequest:
         """The turn that answers ``wake`` now, shown what the session has to see."""
-        events = () if self.queue is None else self.queue.peek(settings.queue.shown_max)
+        events = () if self.queue is None else self.queue.peek(shown_max)
         return TurnRequest(
             turn_id=turn_id,
-            agent_id=settings.agent_id,
-            session_key=self.session_key,
+            agent_id=agent_id,
+            session_key=self.record.key,
             source=wake.source,
             intent=wake.intent,
             reason=wake.reason,
             reasons=wake.reasons,
             reasons_omitted=wake.reasons_omitted,
             events=events,
-            events_dropped=0 if self.queue is None else self.queue.unseen_drop_count,
+            events_dropped=self.record.events_dropped,
             tasks=wake.tasks,
             delivery=wake.delivery or resolve_delivery(events),
             heartbeat_interval_ms=wake.heartbeat_interval_ms,
             attempt=wake.attempt,
             started_at_ms=now_ms,
-            timeout_ms=settings.turn_timeout_ms,
+            timeout_ms=timeout_ms,
         )
-
-    @property
-    def served(self) -> bool:
-        """It is in a turn, between two turns of a batch, or in line for one."""
-        return self.turn is not None or bool(self.batch) or self.waiting
-
-    @property
-    def events_waiting(self) -> int:
-        """Events not acknowledged."""
-        return 0 if self.queue is None else len(self.queue)
-
-    @property
-    def empty(self) -> bool:
-        """Nothing in it: it can be forgotten."""
-        return not (self.served or self.wakes or self.events_waiting)

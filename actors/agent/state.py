@@ -1,110 +1,69 @@
-"""What an agent knows, what it acts through, and what it tells itself: all of it but the behaviour.
-
-The state outlives the behaviour: a restart makes a new one from it, and a journal can store it.
-"""
+"""All that an agent knows, apart from its behaviour: made from the committed image, and from what is configured."""
 
 from __future__ import annotations
-
-from collections import Counter
-from typing import final
 
 from attrs import Factory, define
 
 from ...protocols.config import AgentSettings
+from ...protocols.journal.apply import AgentImage
 from ...protocols.wakes.cooldown import CooldownClock
-from .session import Lane
-
-
-@final
-@define(eq=False)
-class SessionDue:
-    """The timer of a lane: something in it may be taken now."""
-
-    session_key: str
-
-
-@final
-@define(eq=False)
-class HeartbeatDue:
-    """The timer of the beat."""
-
-    due_ms: int
-
-
-@final
-@define(eq=False)
-class TurnOverdue:
-    """The timer of a turn: its time is up."""
-
-    session_key: str
-    turn_id: int
-
-
-@final
-@define(eq=False)
-class TurnStuck:
-    """The timer of a turn that was told to end and has not."""
-
-    session_key: str
-    turn_id: int
-
-
-@final
-@define(eq=False)
-class Configure:
-    """New settings for a running agent: guards and retained wakes are kept, a running turn keeps the old ones."""
-
-    settings: AgentSettings
-
-
-@final
-@define(eq=False)
-class Pause:
-    """Hold every wake, or let them go again."""
-
-    paused: bool
-
-
-@final
-@define(eq=False)
-class Retire:
-    """Leave: take no more turns, let running ones end, report what was not seen, and stop."""
-
-    reason: str
-
-
-@define(eq=False)
-class AgentCounts:
-    """The books of one agent since it was added. Accepted = presented + retained + dead, at every instant."""
-
-    wakes: int = 0
-    coalesced: int = 0
-    deferred: Counter[str] = Factory(Counter[str])
-    turns: int = 0
-    events_accepted: int = 0
-    events_presented: int = 0
-    events_dead: int = 0
+from ...protocols.wakes.event_queue import EventQueue
+from ...protocols.wakes.session_record import SessionRecord
+from .ports import Leaving
+from .session import Session
 
 
 @define(eq=False)
 class AgentState:
-    """All that an agent knows, apart from its behaviour.
+    """The state of one agent.
 
     Attributes:
-        retired: Why it is leaving.
-        heartbeat_served_ms: The last deadline of its cadence that was served.
+        settings: What it is configured to do. Not stored.
+        paused: Nothing starts. Not stored.
+        retired: Why it is leaving. Not stored.
+        heartbeat_served_ms: The last instant of its heartbeat that was served.
+        clock_taken_up: The clock as it was committed, or as a first one begins. A first clock is stored when it changes.
     """
 
     settings: AgentSettings
     clock: CooldownClock
-    lanes: dict[str, Lane] = Factory(dict[str, Lane])
-    counts: AgentCounts = Factory(AgentCounts)
+    sessions: dict[str, Session] = Factory(dict[str, Session])
     next_event_id: int = 1
-    paused: bool = False
-    retired: str | None = None
     heartbeat_served_ms: int | None = None
+    clock_taken_up: CooldownClock | None = None
+    paused: bool = False
+    retired: Leaving | None = None
 
     @property
     def events_retained(self) -> int:
-        """Events accepted and neither presented nor dead."""
-        return sum(lane.events_waiting for lane in self.lanes.values())
+        """Events that were accepted, and are neither presented nor dead."""
+        return sum(session.events_waiting for session in self.sessions.values())
+
+
+def load_state(image: AgentImage, settings: AgentSettings, now_ms: int) -> AgentState:
+    """The state that an agent takes up.
+
+    Args:
+        image: What is committed. It is not changed, and its values are shared.
+        settings: What the agent is configured to do now; the clock takes its interval from here.
+        now_ms: The present instant: when a first scheduled turn is due.
+    """
+    saved = image.agent
+    taken_up = CooldownClock(settings.interval_ms, now_ms) if saved is None else saved.clock
+    state = AgentState(
+        settings,
+        taken_up,
+        next_event_id=image.event_id_max + 1,
+        heartbeat_served_ms=None if saved is None else saved.heartbeat_served_ms,
+        clock_taken_up=taken_up,
+    )
+    if taken_up.interval_ms != settings.interval_ms:
+        state.clock = taken_up.reconfigured(settings.interval_ms, now_ms)
+    for key, record in image.sessions.items():
+        state.sessions[key] = Session(record, saved=record)
+    for key, events in image.events.items():
+        # A session of which only events are stored has nothing pending and owes nothing.
+        session = state.sessions.setdefault(key, Session(SessionRecord(key)))
+        session.queue = EventQueue(key, settings.queue.capacity, settings.queue.overflow)
+        session.queue.restore(events.values())
+    return state

@@ -1,1 +1,1 @@
-"""Rules recorded from OpenClaw that are not ours: only the conformance vectors and its clients need them."""
+"""Rules recorded from OpenClaw that are not ours. The vectors check them; each module says why it is here."""

@@ -1,18 +1,18 @@
-"""What kind of text an event is, told by the text alone: the end of a command, an empty acknowledgement,
-anything else.
+"""What kind of text an event is, told by the text alone: the end of a command, noise, or anything else.
 
-Nobody in this house decides by text; a notice carries its source. But events also arrive from peers that
-know nothing else, and a turn's prompt is worded by what it shows. Three kinds, in this order:
+Why it is recorded and not ours: in this project nothing is decided by text; a notice carries its source. OpenClaw
+sorts the events of a queue by their text, and events also come from peers that send nothing else. A gateway for such
+peers needs these rules, and the recorded rows check them. There are three kinds, tried in this order:
 
-- *Exec completions.* Either ours (``Exec completed (<id>, code 0) :: <output>``, see :mod:`.exec_notice`),
-  which is read back into its parts, or the free form of remote nodes (``Exec finished (node=n1 id=r1, code
-  0)``).
-- *Noise.* An agent's way of saying that it has nothing to say: ``HEARTBEAT_OK``, or a silent reply
-  (``NO_REPLY``, bare, as JSON, or at the end of thoughts that come to nothing).
-- *Cron events.* Everything else that is not blank.
+- *Exec completions.* Either our form (``Exec completed (<id>, code 0) :: <output>``,
+  :mod:`~wakeward.protocols.jobs.completion`), or the free form of remote nodes (``Exec finished (node=n1 id=r1,
+  code 0)``).
+- *Noise.* The ways in which an agent says that it has nothing to say: ``HEARTBEAT_OK``, or a silent reply
+  (``NO_REPLY`` alone, as JSON, or at the end of thoughts without an answer).
+- *Cron events.* Every other text that is not blank.
 
-The patterns are written for hostile input: each is anchored or runs over its text once, so that the time
-taken grows with the length of the text and no faster. Case-insensitive means the letters of ASCII.
+The patterns are written for hostile input: each is anchored or runs over its text once, so the time grows with the
+length of the text and no faster. Case-insensitive means the letters of ASCII.
 """
 
 from __future__ import annotations
@@ -20,57 +20,24 @@ from __future__ import annotations
 import json
 import re
 import unicodedata
-from typing import Any, Final, final
+from typing import Any, Final
 
-from attrs import frozen
-
+from ..jobs.completion import COMPLETION, parse_exec_completion
 from ..values.ecmascript import ES_WHITESPACE, es_trim, utf16_len
 
 SILENT_REPLY: Final = "NO_REPLY"
 HEARTBEAT_ACK: Final = "HEARTBEAT_OK"
 
 
-@final
-@frozen
-class ExecCompletion:
-    """The parts of a completion text, each spelled as it was found.
-
-    Attributes:
-        action: ``completed`` or ``failed``.
-        id: The first characters of the job's id.
-        result: ``code 0``, ``signal SIGKILL``.
-        output: What is shown of the output; empty if nothing is.
-    """
-
-    action: str
-    id: str
-    result: str
-    output: str
-
-    @property
-    def succeeded(self) -> bool:
-        """Whether the command ended by itself with exit code 0."""
-        return self.action.lower() == "completed" and self.result.lower() == "code 0"
-
-
-def parse_exec_completion(text: str) -> ExecCompletion | None:
-    """Read a completion text of our own form; ``None`` when it is not one."""
-    match = _COMPLETION.fullmatch(es_trim(text))
-    if match is None:
-        return None
-    action, job_id, result, output = match.groups(default="")
-    return ExecCompletion(action, job_id, result, es_trim(output))
-
-
 def is_exec_completion(text: str) -> bool:
-    """Whether a text tells of a command that has ended, in our form or in that of remote nodes."""
+    """Whether a text reports that a command has ended, in our form or in that of remote nodes."""
     start = text.lstrip(ES_WHITESPACE)
     # The end is not trimmed here: "(a, code 0) :: " is still our form, with nothing after the separator.
-    return _NODE_COMPLETION.match(start) is not None or _COMPLETION.fullmatch(start) is not None
+    return _NODE_COMPLETION.match(start) is not None or COMPLETION.fullmatch(start) is not None
 
 
 def is_relayable_completion(text: str) -> bool:
-    """Whether a completion says something worth telling a person: it has output, or it did not succeed."""
+    """Whether a completion is worth telling a person: it has output, or it did not succeed."""
     parsed = parse_exec_completion(text)
     if parsed is None:
         return is_exec_completion(text)
@@ -78,12 +45,12 @@ def is_relayable_completion(text: str) -> bool:
 
 
 def is_cron_event(text: str) -> bool:
-    """Whether a text is none of the other kinds, and not blank."""
+    """Whether a text is of none of the other kinds, and not blank."""
     return bool(es_trim(text)) and not is_noise(text) and not is_exec_completion(text)
 
 
 def is_noise(text: str) -> bool:
-    """Whether a text only says that there is nothing to say, or is the prompt of a heartbeat."""
+    """Whether a text says only that there is nothing to say, or is the prompt of a heartbeat."""
     trimmed = es_trim(text)
     lower = trimmed.lower()
     if not trimmed:
@@ -97,21 +64,22 @@ def is_noise(text: str) -> bool:
     )
 
 
-# Silent replies. A model is told to answer NO_REPLY when nobody needs an answer, and does so in many ways.
+# Silent replies. A model is told to answer NO_REPLY when no answer is needed, and it does so in many ways.
 
 
 def _says_nothing(trimmed: str) -> bool:
-    if SILENT_REPLY not in trimmed.upper():
+    if SILENT_REPLY not in trimmed.upper():  # the cheap question first: most texts do not contain the token
         return False
     return _is_silent(trimmed) or _is_silent_json(trimmed) or _is_silent_after_thoughts(trimmed)
 
 
 def _is_silent(text: str) -> bool:
-    """Nothing but the token, perhaps more than once, perhaps in punctuation."""
+    """Nothing but the token, once or several times, perhaps inside punctuation."""
     return any(_SILENT.fullmatch(said) for said in (text, _without_edge_punctuation(es_trim(text))))
 
 
 def _without_edge_punctuation(text: str) -> str:
+    # Not str.strip: it wants the set of characters, and Unicode has hundreds of punctuation marks.
     start, end = 0, len(text)
     while start < end and unicodedata.category(text[start]).startswith("P"):
         start += 1
@@ -122,16 +90,17 @@ def _without_edge_punctuation(text: str) -> str:
 
 def _is_silent_json(trimmed: str) -> bool:
     """``"NO_REPLY"`` or ``{"action": "NO_REPLY"}``."""
+    # Parsing is the costly step, so the ends of the text are looked at before it.
     if SILENT_REPLY not in trimmed or trimmed[0] + trimmed[-1] not in {'""', "{}"}:
         return False
     try:
         parsed: Any = json.loads(trimmed)
-    except (ValueError, RecursionError):  # no JSON, or nested too deep to be what we look for
+    except (ValueError, RecursionError):  # not JSON, or nested too deeply to be what we look for
         return False
     match parsed:
         case str() as said:
             pass
-        case {"action": str() as said, **others} if not others:
+        case {"action": str() as said, **others} if not others:  # a mapping pattern alone accepts further keys
             pass
         case _:
             return False
@@ -139,9 +108,9 @@ def _is_silent_json(trimmed: str) -> bool:
 
 
 def _is_silent_after_thoughts(trimmed: str) -> bool:
-    """Thoughts in tags, or under a heading, that end in the token without an answer before it."""
+    """Thoughts in tags or under a heading that end in the token, with no answer before it."""
     start = _end_of_thoughts(trimmed)
-    if start:
+    if start:  # the thoughts have an end, so what follows is the answer
         answer = trimmed[start:]
         return _is_silent(answer) or _has_only_intent(_before_final_token(answer))
     opening = _OPENING_TAG.match(trimmed) or _HEADING.match(trimmed)
@@ -153,6 +122,7 @@ def _is_silent_after_thoughts(trimmed: str) -> bool:
 
 def _end_of_thoughts(text: str) -> int:
     end = 0
+    # match at the end of the last block, and never search: so each character is read once.
     while block := _THOUGHTS.match(text, end):
         end = block.end()
     return end
@@ -164,14 +134,15 @@ def _before_final_token(text: str) -> str | None:
 
 
 def _has_only_intent(said: str | None) -> bool:
-    """Nothing, or the mere intent to stay silent, stands before a final token."""
+    """Before the final token there is nothing, or only the intent to stay silent."""
     return said is not None and (not said or _INTENT.fullmatch(said) is not None)
 
 
 def _has_no_answer(said: str | None) -> bool:
-    """As :func:`_has_only_intent`, but thoughts that answer nobody may come first."""
+    """Like :func:`_has_only_intent`, but thoughts that contain no answer may come first."""
     if said is None or _has_only_intent(said):
         return said is not None
+    # There is a last line: a blank text has only intent, and was answered above.
     *thoughts, last = [line for raw in said.split("\n") if (line := es_trim(raw))]
     ends_silent = _INTENT.fullmatch(last) is not None
     return (ends_silent and bool(thoughts) and not _ANSWER.search("\n".join(thoughts))) or (
@@ -179,7 +150,7 @@ def _has_no_answer(said: str | None) -> bool:
     )
 
 
-# Acknowledgements of a heartbeat: the token, perhaps more than once, perhaps in markup, and nothing beside it.
+# Acknowledgements of a heartbeat: the token, once or several times, perhaps in markup, and nothing else.
 
 
 def _only_acknowledges(trimmed: str) -> bool:
@@ -187,8 +158,9 @@ def _only_acknowledges(trimmed: str) -> bool:
         return False
     if _ACKS.fullmatch(trimmed):
         return True
-    said_beside_it = trimmed.startswith(HEARTBEAT_ACK) or _ends_in_ack(trimmed)
-    return not said_beside_it and _ACKS.fullmatch(es_trim(_without_markup(trimmed))) is not None
+    # As recorded: markup is removed only if the token is neither at the start nor at the end of the text.
+    has_text_beside = trimmed.startswith(HEARTBEAT_ACK) or _ends_in_ack(trimmed)
+    return not has_text_beside and _ACKS.fullmatch(es_trim(_without_markup(trimmed))) is not None
 
 
 def _ends_in_ack(trimmed: str) -> bool:
@@ -197,7 +169,7 @@ def _ends_in_ack(trimmed: str) -> bool:
 
 
 def _without_markup(text: str) -> str:
-    end = text.rfind(">") + 1  # no tag closes beyond; to find that out anew at each "<" would be quadratic
+    end = text.rfind(">") + 1  # no tag closes after it; looking for the end again at each "<" would be quadratic
     plain = _TAG.sub(" ", text[:end]) + text[end:]
     return _NBSP.sub(" ", plain).strip("*`~_")
 
@@ -214,11 +186,9 @@ def _pattern(pattern: str) -> re.Pattern[str]:
     return re.compile(pattern.replace("~", _S), _ASCII_CASE)
 
 
-_COMPLETION: Final = _pattern(
-    r"exec (completed|failed) \(([a-z0-9_-]{1,64}), (code -?[0-9]+|signal [^)]+)\)(?: :: ((?s:.*)))?"
-)
 _NODE_COMPLETION: Final = _pattern(r"exec finished(?::|~*\()")
 _ACK_START: Final = _pattern(r"heartbeat_ok(?![a-z0-9_])")
+# Here case counts, as recorded; only _ACK_START compares without it.
 _ACKS: Final = re.compile(rf"(?:{HEARTBEAT_ACK}{_S}*)+")
 _WORD: Final = _pattern(r"[a-z0-9_]")
 _TAG: Final = _pattern(r"<[^>]*>")
@@ -230,6 +200,7 @@ _FINAL_TOKEN: Final = _pattern(r"(?:\A|~|[*.])NO_REPLY~*\Z")
 _TAG_NAME: Final = r"(?:(?:antml:|mm:)?(?:think(?:ing)?|thought)|antthinking)"
 _OPENING_TAG: Final = _pattern(rf"~*<~*{_TAG_NAME}\b[^<>]*>")
 _THOUGHTS: Final = _pattern(rf"~*<~*{_TAG_NAME}\b[^<>]*>(?s:.*?)<~*/~*{_TAG_NAME}~*>~*")
+# *+ keeps what it has matched, so white space before a missing ":" is not read again and again.
 _HEADING: Final = _pattern(r"~*(?:think(?:ing)?|thought|analysis|reasoning)(?:~*+:)?~*\n")
 _PLACEHOLDER: Final = _pattern(r"(?:(?:internal|private)~+)?(?:reasoning|thinking|thoughts?|analysis)(?:~+notes?)?")
 

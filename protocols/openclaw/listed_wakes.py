@@ -1,7 +1,12 @@
-"""What may wake an agent that has no cadence.
+"""Which wakes an agent without a heartbeat takes: every one, or the kinds on OpenClaw's list.
 
-Ours: every targeted wake (openclaw#67913, #129836: switching the beat off must not switch off completions).
-OpenClaw's, as recorded, for who needs it: some kinds only, told apart by the reason's text among other things.
+Ours is :attr:`WithoutHeartbeat.EVERY_WAKE`: switching the heartbeat off must not switch off completions
+(openclaw#67913, #129836).
+
+Why the list is recorded and not ours: it lets *strings* decide. A hook's wake passes if the text of its reason starts
+with ``"hook:"``, and that text is otherwise for people. It is the one rule of this room that the product uses: an agent
+reads it when the configuration says ``without_heartbeat = "listed"``, for hosts that replace OpenClaw and must wake as
+it does.
 """
 
 from __future__ import annotations
@@ -14,11 +19,11 @@ from ..wakes.wake import Intent, Source
 
 
 class WithoutHeartbeat(enum.Enum):
-    """Which wakes an agent without a cadence takes."""
+    """Which wakes an agent without a heartbeat takes."""
 
     EVERY_WAKE = "every-wake"
     LISTED = "listed"
-    """OpenClaw's list. Events of other kinds stay in their queue until a wake of a listed kind comes."""
+    """Only those on OpenClaw's list. Other events stay in their queue until a wake of a listed kind comes."""
 
 
 _PREFIX_OF: Final = {Source.CRON: "cron:", Source.HOOK: "hook:"}
@@ -27,14 +32,15 @@ _ALWAYS_NOW: Final = frozenset({Source.BACKGROUND_TASK, Source.BACKGROUND_TASK_B
 
 
 def is_listed(source: Source, intent: Intent, reason: str, *, names_session: bool) -> bool:
-    """Whether a targeted wake is of a kind that OpenClaw lets wake an agent without a cadence.
+    """Whether OpenClaw lets this wake start a turn of an agent without a heartbeat.
 
     Args:
         source: Who asks.
-        intent: How urgent.
+        intent: How urgent the wake is.
         reason: Its text.
-        names_session: It named a session, not only an agent.
+        names_session: Whether the wake named a session, not only an agent.
     """
+    # Strings decide from here on. Elsewhere in this project a reason is text for people.
     reason = es_trim(reason)
     if source is Source.EXEC_EVENT:
         return intent is Intent.EVENT and reason == "exec-event"
@@ -44,4 +50,4 @@ def is_listed(source: Source, intent: Intent, reason: str, *, names_session: boo
         return reason.startswith(_PREFIX_OF[source])
     if source in _WAKE_NOW_OF:
         return names_session and reason == "wake"
-    return source in _ALWAYS_NOW
+    return source in _ALWAYS_NOW  # a scheduled wake never passes: its agent has no interval

@@ -1,21 +1,20 @@
 """Active hours: the part of the day in which an agent's heartbeat may start a turn.
 
-A window is two times of day on the wall clock of one time zone; the end is excluded, ``"24:00"`` is the end
-of the day, and a window that ends before it starts runs over midnight. Equal times mean *never*
-(openclaw#21408), which is legal, and so is to be said when it is configured: :attr:`ActiveHours.never`.
+A window is two times of day on the wall clock of one time zone. The end is excluded, ``"24:00"`` is the end of
+the day, and a window that ends before it starts runs over midnight. Equal times mean *never* (openclaw#21408).
+That is legal, so it is reported when it is configured: :attr:`ActiveHours.never`.
 
-Whether an instant is inside depends only on its local minute of the day. Where the next window opens is
-sought from there: the boundary is so many local minutes ahead, which is exact unless the zone's offset
-changes on the way; then the search goes on from the instant of the change. So a start that summer time skips,
-and one that the clock shows twice, come out as :meth:`ActiveHours.contains` has them. (Mapping the local
-start to an instant with ``datetime.fold`` was rejected: it names one also for local times that never are.)
-Two changes within the same 24 hours that cancel out would go unnoticed; no zone is known to have had them.
+Whether an instant is inside depends only on its local minute of the day. The search for the next opening starts
+from there: the boundary is a known number of local minutes ahead. That is exact unless the zone's offset changes
+on the way; then the search continues from the instant of the change. So a start that summer time skips, and one
+that the clock shows twice, agree with :meth:`ActiveHours.contains`. Rejected: mapping the local start to an instant
+with ``datetime.fold``, because it also gives an instant for local times that do not exist. Two offset changes within
+the same 24 hours that cancel each other would not be noticed; no zone is known to have had them.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta, timezone, tzinfo
 from functools import cache
 from typing import Final, final
@@ -24,7 +23,6 @@ from zoneinfo import ZoneInfo, available_timezones
 from attrs import field, frozen
 
 from ..errors import InvalidInputError
-from ..values.ecmascript import es_trim
 
 INSTANT_MS_MAX: Final = 8_640_000_000_000_000
 """The end of ECMAScript's calendar, on either side of 1970. Beyond it every window is open, as recorded."""
@@ -32,11 +30,12 @@ INSTANT_MS_MAX: Final = 8_640_000_000_000_000
 _MINUTE_MS: Final = 60_000
 _DAY_MINUTES: Final = 1440
 _DAY_MS: Final = _DAY_MINUTES * _MINUTE_MS
-_CALENDAR_CYCLE_MS: Final = 146_097 * _DAY_MS  # 400 years, after which every rule repeats
+_CALENDAR_CYCLE_MS: Final = 146_097 * _DAY_MS  # 400 years; then every rule of the calendar repeats
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+# datetime has the years 1 to 9999. One year is left free at each end, because the local time may lie in the next year.
 _DATETIME_MS_MIN: Final = (datetime(2, 1, 1, tzinfo=UTC) - _EPOCH) // timedelta(milliseconds=1)
 _DATETIME_MS_END: Final = (datetime(9998, 1, 1, tzinfo=UTC) - _EPOCH) // timedelta(milliseconds=1)
-_SEEK_STEPS_MAX: Final = 8  # each ends at a boundary or at a change of the offset, which are months apart
+_SEEK_STEPS_MAX: Final = 8  # a step ends at a boundary or at a change of the offset; changes are months apart
 
 _TIME: Final = re.compile(r"([01][0-9]|2[0-3]):([0-5][0-9])")
 _OFFSET: Final = re.compile(r"([+-])([01][0-9]|2[0-3])(?::?([0-5][0-9]))?")
@@ -54,7 +53,7 @@ class ActiveHours:
         timezone: An IANA name in any case (``"Europe/Berlin"``), ``"UTC"``, or an offset (``"+05:30"``).
 
     Raises:
-        InvalidInputError: One of them is not of that form, or the zone is not known on this machine.
+        InvalidInputError: One of them does not have that form, or this machine does not know the zone.
     """
 
     start: str
@@ -70,6 +69,7 @@ class ActiveHours:
             minute = _minute_of_day(given, last=last)
             if minute is None:
                 raise InvalidInputError(f"ActiveHours.{name} must be from '00:00' to '{last}', not {given!r}")
+            # Parsed once, here; the class is frozen, so its own fields are set this way.
             object.__setattr__(self, f"_{name}_min", minute)
         zone = _zone_of(self.timezone)
         if zone is None:
@@ -78,9 +78,10 @@ class ActiveHours:
             raise InvalidInputError(f"ActiveHours.timezone must be {accepted}, not {self.timezone!r}{hint}")
         object.__setattr__(self, "_zone", zone)
 
+    # Equal times could as well mean "all day". They mean never, as in OpenClaw, and "00:00" to "24:00" is all day.
     @property
     def never(self) -> bool:
-        """Start and end are equal: the window never opens."""
+        """Whether start and end are equal, so that the window never opens."""
         return self._start_min == self._end_min
 
     def contains(self, now_ms: int) -> bool:
@@ -92,14 +93,15 @@ class ActiveHours:
         minute = self._local_ms(now_ms) // _MINUTE_MS % _DAY_MINUTES
         if self._start_min < self._end_min:
             return self._start_min <= minute < self._end_min
+        # The window runs over midnight.
         return minute >= self._start_min or minute < self._end_min
 
     def next_open_ms(self, now_ms: int) -> int | None:
-        """The first instant, from now on, that is inside the window; ``None``: never."""
+        """The first instant, now or later, that is inside the window; ``None``: never."""
         return None if self.never else self._seek(now_ms, inside=True)
 
     def next_close_ms(self, now_ms: int) -> int | None:
-        """The first instant, from now on, that is outside the window; ``None``: never."""
+        """The first instant, now or later, that is outside the window; ``None``: never."""
         all_day = self._end_min - self._start_min == _DAY_MINUTES
         return None if all_day else self._seek(now_ms, inside=False)
 
@@ -109,15 +111,17 @@ class ActiveHours:
             if self.contains(now_ms) is inside:
                 return now_ms
             now_ms = self._next_step_ms(now_ms, boundary_min)
-        return None  # only beyond the calendar, where no window closes
+        return None  # reached only beyond the calendar, where no window closes
 
     def _next_step_ms(self, now_ms: int, boundary_min: int) -> int:
         """The next instant that shows this minute of the day, or an earlier change of the zone's offset."""
         local_ms = self._local_ms(now_ms)
         offset_ms = local_ms - now_ms
+        # At least 1 ms ahead: at the boundary itself the search has ended before.
         before_ms, after_ms = now_ms, now_ms + (boundary_min * _MINUTE_MS - local_ms) % _DAY_MS
         if self._local_ms(after_ms) - after_ms == offset_ms:
             return after_ms
+        # The offset changes before the boundary: find the first instant with another offset, by halving.
         while after_ms - before_ms > 1:
             middle_ms = (before_ms + after_ms) // 2
             if self._local_ms(middle_ms) - middle_ms == offset_ms:
@@ -127,46 +131,15 @@ class ActiveHours:
         return after_ms
 
     def _local_ms(self, now_ms: int) -> int:
-        """The instant plus the zone's offset. What ``datetime`` cannot hold is asked whole cycles off."""
+        """The instant plus the zone's offset. ``datetime`` ends in 9999; later instants move by whole cycles."""
         asked_ms = now_ms
         if now_ms < _DATETIME_MS_MIN:
             asked_ms -= (now_ms - _DATETIME_MS_MIN) // _CALENDAR_CYCLE_MS * _CALENDAR_CYCLE_MS
         elif now_ms >= _DATETIME_MS_END:
             asked_ms -= ((now_ms - _DATETIME_MS_END) // _CALENDAR_CYCLE_MS + 1) * _CALENDAR_CYCLE_MS
         offset = (_EPOCH + timedelta(milliseconds=asked_ms)).astimezone(self._zone).utcoffset()
-        assert offset is not None  # only naive datetimes have none
+        assert offset is not None  # only a naive datetime has none
         return now_ms + offset // timedelta(milliseconds=1)
-
-
-def read_active_hours(
-    raw: Mapping[str, str | None], *, user_timezone: str | None, host_timezone: str | None
-) -> ActiveHours | None:
-    """Active hours out of settings written for OpenClaw; what cannot be read does not restrict.
-
-    Args:
-        raw: ``start``, ``end`` and ``timezone``; the zone may also be ``"user"`` (as is a blank one) or
-            ``"local"``. An unknown zone falls back to the user's, and that one to the host's.
-        user_timezone: The configured zone of the user.
-        host_timezone: The zone of the machine; a blank one counts as UTC.
-
-    Returns:
-        ``None``: no restriction.
-    """
-    start, end, wanted = raw.get("start"), raw.get("end"), es_trim(raw.get("timezone") or "")
-    if start is None or _minute_of_day(start, last="23:59") is None:
-        return None
-    if end is None or _minute_of_day(end, last="24:00") is None:
-        return None
-    user, host = es_trim(user_timezone or ""), es_trim(host_timezone or "") or "UTC"
-    match wanted:
-        case "" | "user":
-            candidates = [user, host]
-        case "local":
-            candidates = [host]
-        case _:
-            candidates = [wanted, user, host]
-    known = next((name for name in candidates if _zone_of(name) is not None), None)
-    return None if known is None else ActiveHours(start, end, known)
 
 
 def _minute_of_day(text: object, *, last: str) -> int | None:
@@ -183,18 +156,18 @@ def _zone_of(name: object) -> tzinfo | None:
     if not isinstance(name, str) or _NOT_ZONES.fullmatch(name):
         return None
     if name.upper() == "UTC":
-        return UTC  # also on a machine that has no database
+        return UTC  # works on a machine without a time zone database, too
     if offset := _OFFSET.fullmatch(name):
         size = timedelta(hours=int(offset[2]), minutes=int(offset[3] or 0))
         return timezone(size if offset[1] == "+" else -size)
     try:
         return ZoneInfo(name)
-    except (KeyError, ValueError, OSError):  # no such zone, not a path below the database, a directory
+    except (KeyError, ValueError, OSError):  # no such zone; a path outside the database; a directory of it
         exact = _zone_names().get(name.lower())
         return ZoneInfo(exact) if exact else None
 
 
 @cache
 def _zone_names() -> dict[str, str]:
-    """Every name of the database by its lower-cased form. Reads all of it: only for inexact names."""
+    """Every zone name by its lower-case form. Slow, because it reads the whole database: only for inexact names."""
     return {name.lower(): name for name in available_timezones()}

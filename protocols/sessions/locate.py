@@ -1,4 +1,4 @@
-"""Whose a session key is."""
+"""Find the agent that owns a session key."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from .route import (
 @final
 @frozen
 class Location:
-    """Whose a key is, and which of the owner's sessions it means."""
+    """The owner of a key, and the session of that owner that the key means."""
 
     agent_id: str
     session_key: str
@@ -31,14 +31,14 @@ def locate(session_key: str | None, agent_id: str | None, routing: Routing, unow
     """Find the owner and the session that an event or a wake is for.
 
     Args:
-        session_key: Any spelling; ``None`` means the agent's main session. A cron run, and anything below it, means
-            the main session too, or the agent's ``global`` one.
-        agent_id: The owner, where the key names none.
+        session_key: Any spelling; ``None`` means the agent's main session. A cron run, and anything below it, also
+            means the main session, or under global scope the agent's ``global`` one.
+        agent_id: The owner if the key names none.
         routing: Main key and scope.
-        unowned: The agent that owns keys without an owner, when neither key nor ``agent_id`` names one.
+        unowned: The agent that owns keys without an owner, if neither the key nor ``agent_id`` names one.
 
     Raises:
-        InvalidInputError: Nobody can be found, or key and agent contradict each other. The message says which.
+        InvalidInputError: No owner can be found, or key and agent contradict each other. The message says which.
     """
     owner = normalize_agent_id(agent_id) if agent_id is not None else None
     if session_key is None:
@@ -55,9 +55,12 @@ def locate(session_key: str | None, agent_id: str | None, routing: Routing, unow
                 "and no agent owns what has no owner"
             )
         return Location(owner, queue_key(session_key, owner))
+    # Not normalize_agent_id: it would give an id that cannot be kept to the agent "main", which does not own it.
     holder = representable_agent_id(parsed.agent_id)
     if holder is None:
         raise InvalidInputError(f"session key {session_key!r}: no agent can be called {parsed.agent_id!r}")
-    if owner not in (None, holder):
+    if owner not in (None, holder):  # either of the two may be the mistake, so none is preferred
         raise InvalidInputError(f"session key {session_key!r} belongs to agent {holder!r}, not to {owner!r}")
+    # Under global scope the route is the bare key "global". With the holder it becomes the holder's own global session,
+    # so a shared name never leads to another agent.
     return Location(holder, queue_key(event_route(session_key, routing).event_key, holder))

@@ -1,8 +1,10 @@
 """Durations as people write them (``"30m"``, ``"1h30m"``, ``90``, a timedelta), in ``int`` milliseconds.
 
-The grammar of the text form, its rounding and its bounds were recorded from OpenClaw: one number with or
-without a unit, or several numbers that each have one, with nothing between them. Fractions are binary
-floating point, halves round up, and the result is an integer that a double can hold exactly.
+A duration is converted once, where a person's value enters the program; from then on it is :class:`Milliseconds`.
+
+The grammar of the text form, its rounding and its bounds were recorded from OpenClaw: one number with or without a
+unit, or several numbers that each have one, with nothing between them. Fractions are binary floating point, halves
+round up, and the result is an integer that a double can hold exactly.
 """
 
 from __future__ import annotations
@@ -18,15 +20,17 @@ from .ecmascript import es_trim
 Unit = Literal["ms", "s", "m", "h", "d"]
 
 Duration = str | int | float | timedelta
-"""What is taken wherever a person says how long."""
+"""The forms in which a person may give a duration."""
 
 DURATION_MS_MAX: Final = 2**53 - 1
-"""The longest duration, some 285,000 years: the last integer that every reader of JSON gets right."""
+"""The longest duration, about 285,000 years: the largest integer that every reader of JSON reads exactly."""
 
 DURATION_PART_LENGTH_MAX: Final = 100
-"""The most characters that one number may have, its unit included."""
+"""The most characters that one number with its unit may have."""
 
+# Largest first: format_duration goes through them in this order.
 _UNIT_MS: Final[dict[str, int]] = {"d": 86_400_000, "h": 3_600_000, "m": 60_000, "s": 1000, "ms": 1}
+# Not \d, which matches digits of every script. And "ms" before "m": the first alternative that fits is taken.
 _PART: Final = r"([0-9]+(?:\.[0-9]+)?)(ms|s|m|h|d)"
 _ONE: Final = re.compile(_PART + "?")
 _SEVERAL: Final = re.compile(f"(?:{_PART})+")
@@ -35,33 +39,36 @@ _ACCEPTED: Final = "500ms, 30s, 5m, 2h, 1d or 1h30m"
 
 
 class Milliseconds(int):
-    """A duration that has been read. Reading it again changes nothing, so that a value whose fields are durations can
-    be copied with :func:`attrs.evolve`.
+    """A duration that has been converted. Converting it again returns it unchanged.
+
+    So a configured value can be handed on as it is, and a value with duration fields can be copied with
+    :func:`attrs.evolve`: a plain number would be taken for seconds.
     """
 
     __slots__ = ()
 
 
-def duration_ms(value: Duration, *, default_unit: Unit = "s") -> int:
-    """Milliseconds of a duration in any form that people may give it.
+def duration_ms(value: Duration, *, default_unit: Unit = "s") -> Milliseconds:
+    """Convert a duration in any form that a person may give.
 
     Args:
         value: Text, a number, or a timedelta.
-        default_unit: What a number stands for, also one that is written as text.
+        default_unit: The unit of a number without one, also if the number is written as text.
 
     Raises:
-        InvalidInputError: Not a duration, negative, not finite, or beyond :data:`DURATION_MS_MAX`.
+        InvalidInputError: It is no duration, negative, not finite, or above :data:`DURATION_MS_MAX`.
     """
     match value:
-        case Milliseconds():
+        case Milliseconds():  # before int: it is one, and would be read as seconds
             return value
         case str():
             return Milliseconds(parse_duration_ms(value, default_unit))
         case timedelta():
+            # Compared as timedeltas: a float of the largest one is not exact.
             if timedelta(0) <= value <= timedelta(milliseconds=DURATION_MS_MAX):
                 return Milliseconds((value + timedelta(microseconds=500)) // timedelta(milliseconds=1))
         case int() | float() if not isinstance(value, bool):
-            exact = value * _UNIT_MS[default_unit]
+            exact = value * _UNIT_MS[default_unit]  # NaN and infinity fail the comparison below
             if 0 <= exact <= DURATION_MS_MAX:
                 return Milliseconds(_round_half_up(exact))
         case _:
@@ -71,14 +78,14 @@ def duration_ms(value: Duration, *, default_unit: Unit = "s") -> int:
 
 
 def parse_duration_ms(raw: str, default_unit: Unit = "ms") -> int:
-    """Milliseconds of a duration in text form, exactly as OpenClaw reads it.
+    """Convert a duration in text form, exactly as OpenClaw reads it.
 
     Args:
-        raw: For example ``"30m"``, ``" 1H30M "``, ``"0.5h"``. White space is ignored at the ends only.
+        raw: For example ``"30m"``, ``" 1H30M "``, ``"0.5h"``. White space is ignored at both ends, and nowhere else.
         default_unit: The unit of a single number without one.
 
     Raises:
-        InvalidInputError: Not of that form, or out of bounds.
+        InvalidInputError: It does not have that form, or is out of bounds.
     """
     text = es_trim(raw).lower()
     if one := _ONE.fullmatch(text):
@@ -90,7 +97,7 @@ def parse_duration_ms(raw: str, default_unit: Unit = "ms") -> int:
     if any(len(number) + len(unit) > DURATION_PART_LENGTH_MAX for number, unit in parts):
         raise InvalidInputError(f"invalid duration {raw!r}: a number has at most {DURATION_PART_LENGTH_MAX} characters")
     total_ms = 0.0
-    for number, unit in parts:  # not sum(), which from Python 3.12 on rounds better than is wanted here
+    for number, unit in parts:  # not sum(): from Python 3.12 on it rounds more exactly than OpenClaw does
         total_ms += float(number) * _UNIT_MS[unit]
     if total_ms > DURATION_MS_MAX:
         raise InvalidInputError(f"invalid duration {raw!r}: at most {DURATION_MS_MAX} ms")
@@ -114,6 +121,6 @@ def format_duration(ms: int) -> str:
 
 
 def _round_half_up(value: float) -> int:
-    """``Math.round``: halves towards positive infinity. Adding 0.5 first would be wrong just below a half."""
+    """``Math.round``: halves towards positive infinity. Adding 0.5 and cutting is wrong just below a half."""
     whole = math.floor(value)
     return whole + (value - whole >= 0.5)

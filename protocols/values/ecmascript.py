@@ -1,7 +1,7 @@
-"""String rules of ECMAScript that OpenClaw's recorded behaviour rests on.
+"""The string rules of ECMAScript that OpenClaw's recorded behaviour follows.
 
-Lengths are UTF-16 code units, and "trim" removes exactly the ECMAScript white space and line terminators
-(ECMA-262, 12.2 and 12.3), which is not what :meth:`str.strip` removes.
+Lengths count UTF-16 code units. "Trim" removes exactly the white space and line terminators of ECMAScript (ECMA-262,
+12.2 and 12.3); :meth:`str.strip` removes another set.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ def utf16_len(text: str) -> int:
 
 def utf16_head(text: str, units_max: int) -> str:
     """The longest prefix of at most ``units_max`` UTF-16 code units; no character is cut in half."""
-    head = text[:units_max]
+    head = text[:units_max]  # no character has less than one unit, so the rest cannot fit: bounds the work
     if head.isascii():
         return head
     units = 0
@@ -40,10 +40,11 @@ def utf16_head(text: str, units_max: int) -> str:
 
 def utf16_tail(text: str, units_max: int) -> str:
     """The longest suffix of at most ``units_max`` UTF-16 code units; no character is cut in half."""
-    start = max(len(text) - units_max, 0)
+    start = max(len(text) - units_max, 0)  # before the text is reversed: an output can be long
     return utf16_head(text[start:][::-1], units_max)[::-1]
 
 
 def collation_key(text: str) -> tuple[list[tuple[int, str]], str]:
-    """A sort key near that of ``String.prototype.localeCompare``: punctuation, digits, letters; case decides last."""
+    """A sort key close to ``String.prototype.localeCompare``: punctuation, digits, letters; case decides last."""
+    # swapcase: of two texts that differ in case only, lower case comes first.
     return [((ch.isdigit() + 2 * ch.isalpha()), ch.casefold()) for ch in text], text.swapcase()

@@ -1,4 +1,4 @@
-"""Validators for attrs fields, with errors that say what is accepted."""
+"""Validators for attrs fields. Their errors say what is accepted."""
 
 from __future__ import annotations
 
@@ -16,11 +16,12 @@ Check = Callable[[Any, "Attribute[Any]", Any], None]
 
 
 def at_least(least: int, *, optional: bool = False) -> Check:
-    """A whole number, ``least`` or more; ``None`` as well, where it is optional."""
+    """Accept a whole number, ``least`` or more, and ``None`` if it is optional."""
 
     def check(_instance: object, attribute: Attribute[Any], value: object) -> None:
         if value is None and optional:
             return
+        # bool is an int in Python, but "turns_max = true" is a mistake.
         if not isinstance(value, int) or isinstance(value, bool) or value < least:
             raise InvalidInputError(f"{attribute.alias} {value!r}: expected a whole number, {least} or more")
 
@@ -28,7 +29,7 @@ def at_least(least: int, *, optional: bool = False) -> Check:
 
 
 def is_a(kind: type) -> Check:
-    """Of that class, or ``None``."""
+    """Accept an instance of that class, or ``None``."""
 
     def check(_instance: object, attribute: Attribute[Any], value: object) -> None:
         if value is not None and not isinstance(value, kind):
@@ -38,13 +39,14 @@ def is_a(kind: type) -> Check:
 
 
 def one_of(kind: type[E]) -> Callable[[E | str], E]:
-    """A converter: a member of that enum, from itself or its text."""
+    """Make a converter that gives a member of that enum, from the member or from its text."""
 
     def convert(value: E | str) -> E:
         try:
             return kind(value)
         except ValueError:
             accepted = ", ".join(repr(member.value) for member in kind)
+            # from None: the enum's own error says the same, without what is accepted.
             raise InvalidInputError(f"{value!r}: expected one of {accepted}") from None
 
     return convert

@@ -11,9 +11,9 @@ wake that is held back is told why and the first instant at which the same guard
 | task      | runs                  | waits for the minimum spacing; flood guard                           |
 | event     | runs                  | waits for the due time (or, by choice, not) and spacing; flood guard |
 
-Starts are *reserved*: a start counts from the moment the turn starts, so overlapping turns of one agent cannot slip
-past the clock, and it is given back when the turn turns out to be a busy skip. A long turn that ends late cannot rewind
-the clock, because the clock remembers the latest start, not the latest end.
+A start counts from the moment in which the turn starts, so that overlapping turns of one agent cannot slip past the
+clock, and it is taken back when the turn turns out to be a busy skip. A long turn that ends late cannot rewind the
+clock, because the clock remembers the latest start, not the latest end.
 """
 
 from __future__ import annotations
@@ -21,11 +21,12 @@ from __future__ import annotations
 import enum
 from collections.abc import Sequence
 from datetime import timedelta
-from typing import assert_never
+from typing import assert_never, final
 
-from attrs import Factory, define, field, frozen
+from attrs import evolve, field, frozen
 
 from ..values.duration import Duration, duration_ms
+from ..values.value_class import value_class
 from .wake import Intent
 
 
@@ -138,24 +139,25 @@ def _flood(policy: CooldownPolicy, now_ms: int, recent_starts_ms: Sequence[int])
     return Deferral(DeferReason.FLOOD, newest[0] + policy.flood_window_ms + 1)
 
 
-@define(eq=False)
+@final
+@value_class
 class CooldownClock:
-    """The state behind the decision, one per agent. Small enough to be stored, apart from any behaviour.
+    """The state behind the decision, one per agent id: a value that is replaced as a whole, and stored.
 
     Attributes:
-        interval_ms: The agent's cadence; ``None`` without one.
-        next_due_ms: When its next scheduled turn is due, by the turns that counted.
+        interval_ms: From heartbeat to heartbeat; ``None`` without one.
+        next_due_ms: When the agent's next scheduled turn is due, by the turns that counted.
         last_started_ms: Latest start that counted.
         recent_starts_ms: Latest starts that counted, oldest first, one more than the flood guard looks at.
-        reserved_ms: Starts of turns that are running, by turn.
+        running_ms: Starts of turns that run, by session. They count until they turn out not to.
         flood_reported: The present flood episode has been reported.
     """
 
     interval_ms: int | None
     next_due_ms: int
     last_started_ms: int | None = None
-    recent_starts_ms: list[int] = Factory(list[int])
-    reserved_ms: dict[int, int] = Factory(dict[int, int])
+    recent_starts_ms: tuple[int, ...] = ()
+    running_ms: tuple[tuple[str, int], ...] = ()
     flood_reported: bool = False
 
     def check(
@@ -168,11 +170,11 @@ class CooldownClock:
             intent: How urgent the wake is.
             now_ms: The present instant.
             retained: The wake was held back before.
-            due: A tick of a cadence kept elsewhere: due by definition.
+            due: It is a heartbeat that is kept elsewhere: due by definition.
         """
         last_ms, recent, next_due_ms = self.last_started_ms, self.recent_starts_ms, self.next_due_ms
-        if self.reserved_ms:
-            running = sorted(self.reserved_ms.values())
+        if self.running_ms:
+            running = sorted(started_ms for _, started_ms in self.running_ms)
             recent = sorted([*recent, *running])
             last_ms = recent[-1] if last_ms is None else max(last_ms, recent[-1])
             next_due_ms = max(next_due_ms, running[-1] + (self.interval_ms or 0))
@@ -186,42 +188,59 @@ class CooldownClock:
             retained=retained,
         )
 
-    def note_deferral(self, deferral: Deferral, *, now_ms: int, pushes_due: bool) -> bool:
-        """Account for a wake held back. Returns whether this opens a flood episode, to be reported once.
+    def deferred(self, deferral: Deferral, *, now_ms: int, pushes_due: bool) -> CooldownClock:
+        """After a wake was held back.
 
         As recorded, a deferral by flood or spacing pushes a due time that has come on by one interval, unless the wake
         was the plain exit of a child.
         """
-        if pushes_due and deferral.reason is not DeferReason.NOT_DUE and self.next_due_ms <= now_ms:
-            self.next_due_ms = now_ms + (self.interval_ms or 0)
-        opens = deferral.reason is DeferReason.FLOOD and not self.flood_reported
-        if opens:
-            self.flood_reported = True
-        return opens
+        due_ms = self.next_due_ms
+        if pushes_due and deferral.reason is not DeferReason.NOT_DUE and due_ms <= now_ms:
+            due_ms = now_ms + (self.interval_ms or 0)
+        reported = self.flood_reported or deferral.reason is DeferReason.FLOOD
+        if due_ms == self.next_due_ms and reported is self.flood_reported:
+            return self
+        return evolve(self, next_due_ms=due_ms, flood_reported=reported)
 
-    def reserve(self, turn_id: int, now_ms: int) -> None:
-        """A turn starts now; it counts at once."""
-        self.reserved_ms[turn_id] = now_ms
+    def started(self, session_key: str, now_ms: int) -> CooldownClock:
+        """After a turn of a session has started; it counts at once."""
+        return CooldownClock(
+            self.interval_ms,
+            self.next_due_ms,
+            self.last_started_ms,
+            self.recent_starts_ms,
+            (*self.running_ms, (session_key, now_ms)),
+            self.flood_reported,
+        )
 
-    def settle(self, turn_id: int, policy: CooldownPolicy, *, counts: bool) -> None:
-        """A turn has ended: its start counts for good, or (a busy skip) is given back as if it had never been."""
-        started_ms = self.reserved_ms.pop(turn_id)
+    def ended(self, session_key: str, policy: CooldownPolicy, *, counts: bool) -> CooldownClock:
+        """After the turn of a session has ended: its start counts for good, or was never made (a busy skip)."""
+        started_ms = next(at_ms for key, at_ms in self.running_ms if key == session_key)
+        running_ms = tuple(entry for entry in self.running_ms if entry[0] != session_key)
         if not counts:
-            return
-        record_start(self.recent_starts_ms, started_ms, policy.flood_threshold)
-        self.recent_starts_ms.sort()  # overlapping turns may end out of order
-        if self.last_started_ms is None or started_ms >= self.last_started_ms:
-            self.last_started_ms = started_ms
-            self.next_due_ms = started_ms + (self.interval_ms or 0)
-        self.flood_reported = False
+            return evolve(self, running_ms=running_ms)
+        # Overlapping turns may end out of order: the clock keeps the latest start, not the latest end.
+        starts_ms = sorted(record_start(self.recent_starts_ms, started_ms, policy.flood_threshold))
+        is_latest = self.last_started_ms is None or started_ms >= self.last_started_ms
+        return CooldownClock(
+            self.interval_ms,
+            started_ms + (self.interval_ms or 0) if is_latest else self.next_due_ms,
+            started_ms if is_latest else self.last_started_ms,
+            tuple(starts_ms),
+            running_ms,
+            False,
+        )
 
-    def reconfigure(self, interval_ms: int | None, now_ms: int) -> None:
-        """Take a new interval; history and guards are kept."""
-        self.interval_ms = interval_ms
-        self.next_due_ms = now_ms if self.last_started_ms is None else self.last_started_ms + (interval_ms or 0)
+    def with_interval(self, interval_ms: int | None) -> CooldownClock:
+        """With another interval, and nothing else changed."""
+        return self if interval_ms == self.interval_ms else evolve(self, interval_ms=interval_ms)
+
+    def reconfigured(self, interval_ms: int | None, now_ms: int) -> CooldownClock:
+        """With a new interval, and the due time that follows from it; history and guards are kept."""
+        due_ms = now_ms if self.last_started_ms is None else self.last_started_ms + (interval_ms or 0)
+        return evolve(self, interval_ms=interval_ms, next_due_ms=due_ms)
 
 
-def record_start(starts_ms: list[int], started_ms: int, flood_threshold: int) -> None:
-    """Append to the bounded buffer of starts: it keeps one more than the flood guard looks at."""
-    starts_ms.append(started_ms)
-    del starts_ms[: -(flood_threshold + 1)]
+def record_start(starts_ms: Sequence[int], started_ms: int, flood_threshold: int) -> list[int]:
+    """The bounded buffer of starts with one more: it keeps one more than the flood guard looks at."""
+    return [*starts_ms, started_ms][-(flood_threshold + 1) :]

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import enum
-from typing import Protocol
+from collections import Counter
+from typing import assert_never
 
-from attrs import define
+from attrs import Factory, define
 
 from .wake import Intent, Source
 
@@ -25,8 +26,10 @@ class DecisionKind(enum.StrEnum):
     """A guard, a busy session or a backoff holds a wake until ``until_ms``."""
     STARTED = "started"
     RAN = "ran"
+    SEEN = "seen"
+    """The exit that events tell of was shown to somebody in another way: they are acknowledged without a turn."""
     SKIPPED = "skipped"
-    """The turn, or a scheduled beat before its turn, declined; nothing is retried."""
+    """The turn declined, or a guard let a scheduled heartbeat go; nothing is retried."""
     FAILED = "failed"
     PARKED = "parked"
     """The tries are used up. The events stay, and the next wake shows them again."""
@@ -50,6 +53,8 @@ class Decision:
         until_ms: When a deferred wake resumes.
         turn_id: The turn it is about.
         text: The event's text, where the decision is about an event; a turn's reply, where it ran.
+        held_by: What holds a deferred wake: the name of a guard, the kind of a busy skip, or ``backoff``.
+        events: How many events were acknowledged.
     """
 
     at_ms: int
@@ -62,11 +67,55 @@ class Decision:
     until_ms: int | None = None
     turn_id: int | None = None
     text: str | None = None
+    held_by: str | None = None
+    events: int = 0
 
 
-class Ledger(Protocol):
-    """Where decisions are recorded."""
+@define(eq=False)
+class DecisionCounts:
+    """The books of one agent, as its decisions add up. Accepted = presented + retained + dead, at every instant.
 
-    def record(self, decision: Decision, /) -> None:
-        """Take one decision. Never fails, never waits."""
-        ...
+    Attributes:
+        wakes: Wakes that were asked for, those that came with an event included.
+        coalesced: Of these, how many joined another that was pending.
+        deferred: How often a wake was held, by what held it.
+    """
+
+    wakes: int = 0
+    coalesced: int = 0
+    deferred: Counter[str] = Factory(Counter[str])
+    turns: int = 0
+    events_accepted: int = 0
+    events_presented: int = 0
+    events_dead: int = 0
+
+    def note(self, decision: Decision) -> None:
+        """Add one decision."""
+        match decision.kind:
+            case DecisionKind.ACCEPTED:
+                self.wakes += 1
+            case DecisionKind.COALESCED:
+                self.wakes += 1
+                self.coalesced += 1
+            case DecisionKind.DEFERRED:
+                self.deferred[decision.held_by or decision.reason] += 1
+            case DecisionKind.STARTED:
+                self.turns += 1
+            case DecisionKind.EVENT:
+                self.events_accepted += 1
+            case DecisionKind.RAN | DecisionKind.SEEN:
+                self.events_presented += decision.events
+            case DecisionKind.DEAD:
+                self.events_dead += 1
+            case (
+                DecisionKind.DUPLICATE
+                | DecisionKind.SKIPPED
+                | DecisionKind.FAILED
+                | DecisionKind.PARKED
+                | DecisionKind.STUCK
+                | DecisionKind.REFUSED
+                | DecisionKind.FLOOD
+            ):
+                pass
+            case _:
+                assert_never(decision.kind)

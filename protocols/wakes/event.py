@@ -1,17 +1,17 @@
-"""A line of text for one session, where its answer goes, and how a turn is shown it.
+"""An event: a line of text for one session. Also where its answer goes, and how a turn is shown it.
 
-Text from outside is data. A prompt tells our own lines from others' by how they begin, so the defence has
+Text from outside is data. A prompt tells our own lines from the lines of others by how they begin. So the defence has
 two parts (OpenClaw issues 21656, 30448, 62659, 94524):
 
-- :func:`render_events` takes for a line end whatever any reader might, and puts a prefix before *every*
-  line. So no text can begin a line of its own, whatever is in it. This part cannot be talked round.
-- :func:`sanitize` defuses what imitates a marker within the text (``System:`` first in a line, ``[System
-  Message]``, ``<|im_start|>``, ...), also in full-width or accented letters or with invisible ones strewn
-  in. It serves readers who join texts without the prefixes. It does not chase look-alike letters of other
-  alphabets.
+- :func:`render_events` treats as a line end whatever any reader might treat as one, and puts a prefix before *every*
+  line. So a text cannot begin a line of its own, whatever it contains. No text can get round this part.
+- :func:`sanitize` changes what imitates a marker within the text: ``System:`` first in a line, ``[System Message]``,
+  ``<|im_start|>`` and so on, also in full-width or accented letters or with invisible characters between them. This
+  part is for readers who join texts without the prefixes. Look-alike letters of other alphabets are left alone; against
+  them, only the prefixes protect.
 
-Text that imitates nothing comes out as it went in, but for control characters. The patterns are possessive,
-so that hostile text costs linear time.
+A text that imitates nothing stays as it is, except for control characters. The patterns in :mod:`.untrusted` use
+possessive quantifiers, so that a hostile text costs linear time.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ _CHANNEL_ALIASES: Final = {
     "zl": "zalo",
     "zlu": "zalouser",
 }
-"""Other names of OpenClaw's bundled channels. Unknown channels keep their own name."""
+"""Other names of the channels that OpenClaw ships. An unknown channel keeps its name."""
 
 
 def _channel(value: str | None) -> str | None:
@@ -55,7 +55,7 @@ def _channel(value: str | None) -> str | None:
 
 _ACCOUNT_ID: Final = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}", re.ASCII | re.IGNORECASE)
 _UNUSABLE_ACCOUNT_IDS: Final = frozenset({"__proto__", "prototype", "constructor"})
-"""Our peers keep accounts in JavaScript objects and refuse these."""
+"""OpenClaw keeps accounts in JavaScript objects, where these names have a meaning, and refuses them."""
 
 
 def _account_id(value: str | None) -> str | None:
@@ -66,7 +66,7 @@ def _account_id(value: str | None) -> str | None:
     if not _ACCOUNT_ID.fullmatch(name):
         account_id = re.sub(r"[^a-z0-9_-]+", "-", account_id).strip("-")[:64]
         if not _ACCOUNT_ID.fullmatch(account_id):
-            # The cut can leave one, and normalising twice must change nothing.
+            # The cut at 64 characters can leave a dash at the end, and normalising twice must change nothing.
             account_id = account_id.rstrip("-")
     return None if account_id in _UNUSABLE_ACCOUNT_IDS else account_id or None
 
@@ -84,13 +84,13 @@ def _thread_text(value: int | str | None) -> str:
 @final
 @frozen
 class DeliveryContext:
-    """Where an answer goes. Normalised as it is made, falsy when it names nothing.
+    """Where an answer goes. It is normalised when it is made, and falsy when it names nothing.
 
     Attributes:
-        channel: In lower case, without aliases (``telegram``).
-        to: The channel's own name of the peer, kept as it is but for white space around it.
-        account_id: Which of our accounts on that channel; lower case, ``a-z 0-9 _ -``, at most 64.
-        thread_id: Kept as a number or a text as it came; 5 and ``"5"`` are the same thread.
+        channel: The channel (``telegram``), in lower case; an alias is replaced by the channel's name.
+        to: The peer, by the channel's own name for it. Only white space around it is removed.
+        account_id: Which of our accounts on that channel: lower case, ``a-z 0-9 _ -``, at most 64 characters.
+        thread_id: The thread, a number or a text as it came; 5 and ``"5"`` are the same thread.
     """
 
     channel: str | None = field(default=None, converter=_channel)
@@ -103,10 +103,10 @@ class DeliveryContext:
 
 
 def merge_delivery(first: DeliveryContext | None, fallback: DeliveryContext | None) -> DeliveryContext | None:
-    """Complete one route from another, without mixing two routes' targets, accounts and threads.
+    """Fill the gaps of one route from another.
 
-    When both name a channel, or both an account, and not the same one, nothing is taken over. ``None`` when
-    neither names anything.
+    If the two name different channels, or different accounts, nothing is taken over: a peer or a thread of one channel
+    means nothing on another. Returns ``None`` if neither names anything.
     """
     if not first or not fallback:
         return first or fallback or None
@@ -116,6 +116,7 @@ def merge_delivery(first: DeliveryContext | None, fallback: DeliveryContext | No
         channel=first.channel or fallback.channel,
         to=first.to or fallback.to,
         account_id=first.account_id or fallback.account_id,
+        # Not `or`: 0 is a thread.
         thread_id=fallback.thread_id if first.thread_id is None else first.thread_id,
     )
 
@@ -127,18 +128,19 @@ def _differ(left: str | None, right: str | None) -> bool:
 @final
 @value_class
 class Event:
-    """A line of text for one session's queue, made by that queue, which trims and normalises.
+    """A line of text for the queue of one session. The queue makes it, and trims and normalises its parts.
 
     Attributes:
-        id: The owner's running number; events of a session are shown in this order.
-        session_key: The queue it belongs to.
-        context_key: What it is about (``exec:1``), trimmed and in lower case; repeats are sought within it.
+        id: A number that its agent gives; a session's events are shown in this order.
+        session_key: The session in whose queue it is.
+        context_key: What it is about (``exec:1``), trimmed and in lower case. The queue looks for repeats within it.
         source: Who says it (``exec-event``).
-        trusted: Whether the text may stand as our own. What comes from outside may not.
-        accepted_at_ms: On the host's timeline.
-        delivery: Where an answer to it should go.
-        redelivered: An earlier turn may have been shown it already, and did not come to its end.
+        trusted: Whether the text may appear as our own. Text from outside may not.
+        accepted_at_ms: The instant of acceptance, on the host's timeline.
+        delivery: Where an answer to it goes.
+        redelivered: Whether an earlier turn may have been shown it and did not complete.
         failed_turns: How many turns that were shown it have failed.
+        job_id: The job whose exit it tells, where it does.
     """
 
     id: int
@@ -151,15 +153,16 @@ class Event:
     delivery: DeliveryContext | None
     redelivered: bool = False
     failed_turns: int = 0
+    job_id: str | None = None
 
     @property
     def safe_text(self) -> str:
-        """The text as it may stand in a prompt: sanitized, unless it is our own."""
+        """The text in the form that a prompt may show: sanitized, unless it is our own."""
         return self.text if self.trusted else sanitize(self.text)
 
 
 def resolve_delivery(events: Iterable[Event]) -> DeliveryContext | None:
-    """Where the answer to these events goes: the last one's route, completed from those before it."""
+    """Where the answer to these events goes: the route of the last one, with gaps filled from those before it."""
     resolved: DeliveryContext | None = None
     for event in events:
         resolved = merge_delivery(event.delivery, resolved)
@@ -167,12 +170,12 @@ def resolve_delivery(events: Iterable[Event]) -> DeliveryContext | None:
 
 
 def render_events(events: Iterable[Event], *, dropped_count: int = 0, waiting_count: int = 0) -> str:
-    """The block of lines that tells a turn its events. Every line has its prefix, so no text can imitate one.
+    """The lines that show a turn its events. Every line has a prefix, so that no text can imitate one.
 
     Args:
-        events: In the order they are to be shown.
-        dropped_count: Earlier events that this session lost to its bound and nobody was shown.
-        waiting_count: Further events, left for the next turn.
+        events: The events in the order in which they are shown.
+        dropped_count: How many earlier events the session dropped at its bound, without showing them to a turn.
+        waiting_count: How many more events wait for the next turn.
     """
     lines: list[str] = []
     if dropped_count:
@@ -180,6 +183,7 @@ def render_events(events: Iterable[Event], *, dropped_count: int = 0, waiting_co
     for event in events:
         prefix = _OURS if event.trusted else _THEIRS
         mark = "[shown before] " if event.redelivered else ""
+        # Our own text is not sanitized, so every kind of line end can still be in it.
         first, *more = LINE_END.split(event.safe_text)
         lines.append(prefix + mark + first)
         lines.extend(prefix + line for line in more)
@@ -189,8 +193,6 @@ def render_events(events: Iterable[Event], *, dropped_count: int = 0, waiting_co
 
 
 _OURS: Final = "System: "
-
-
 _THEIRS: Final = "System (untrusted): "
 
 

@@ -1,21 +1,24 @@
-"""The events that one session has accepted and no turn has yet been through with.
+"""The events that one session has accepted and that no turn has seen through yet.
 
-Decisions only: time and numbers are passed in, what becomes of an event is returned. The rules of repeats,
-context and removal are OpenClaw's (``infra/system-events``, 2026.9.6). What differs is the bound, where by
-default the *new* event is refused, and the books: an event leaves in one of four ways, each counted, so that
-at every instant
+This module decides only. The caller passes time and event numbers in, and gets back what became of each event. The
+rules for repeated events come from OpenClaw (``infra/system-events``, 2026.9.6). Two things are ours. At the bound, the
+*new* event is refused by default. And every event that leaves is returned to the caller, which stores and counts it:
 
-    accepted = queued + consumed + dropped + replaced + parked
+    accepted = queued + consumed + dropped + dead
 
-A turn is shown some events (:meth:`EventQueue.peek`), and when it has run, exactly those are acknowledged
-(:meth:`EventQueue.consume`), by their number: what was accepted meanwhile stays, also when it says the same.
-Showing marks nothing. So under ``DROP_OLDEST`` an event can fall out while a turn is at it; it is handed
-back as ``Accepted.dropped``, where its owner sees whether a running turn has it, and counted as dropped, not
-as consumed.
+A turn is shown some events (:meth:`EventQueue.peek`). When it has run, exactly these events are acknowledged by number
+(:meth:`EventQueue.consume`). An event that was accepted meanwhile stays, even when it says the same. To show an event
+changes nothing in the queue. So under ``DROP_OLDEST`` an event can be dropped while a turn works on it. It is returned
+as ``Accepted.dropped``, and it counts as dropped, not as consumed; the caller knows whether a turn has it.
 
-The queue is one dict by event number, which is also the order: appending, dropping the oldest and
-acknowledging are O(1). Beside it stands the number of events per context key and text, so that a repeat is
-searched for only where there is one. Both exist only while there are events: most sessions are idle.
+The queue is one dict by event number, and its order is the order of acceptance. To append, to drop the oldest and to
+acknowledge take O(1). Two small dicts stand beside it: how many events have a context key and text in common, so that
+the queue searches for a repeat only where there is one; and the numbers of the events that tell of a job. Each of the
+three is ``None`` while it is empty, because most sessions are idle and an empty dict costs 64 bytes.
+
+Rejected: a list with a mark for what was shown. A turn that ends without a word would have to remove its marks, and a
+restart would have to repair them. Also rejected: to acknowledge by text, as OpenClaw's clients can
+(:mod:`..openclaw.system_events`). Two children that end alike say the same, and each is news.
 """
 
 from __future__ import annotations
@@ -33,50 +36,45 @@ from ..values.value_class import value_class
 from .event import DeliveryContext, Event
 
 CAPACITY_DEFAULT: Final = 1000
-"""How many events one session holds unless told otherwise."""
+"""How many events one session holds when the configuration names no number."""
 
 
 class QueueOverflow(enum.Enum):
-    """What happens to one event too many."""
+    """What the queue does at its bound."""
 
     REJECT = "reject"
-    """The new one is refused; nothing accepted is lost."""
+    """It refuses the new event. No accepted event is lost."""
     DROP_OLDEST = "drop-oldest"
-    """The new one is taken, and the oldest is dropped, visibly."""
+    """It takes the new event and drops the oldest one. The next turn is told how many were dropped."""
 
 
 class Repeat(enum.Enum):
-    """What an event does that says what a queued one said: same text, context key and delivery."""
+    """What the queue does with a repeat: an event with the text, context key and delivery of a queued one."""
 
     SKIP = "skip"
-    """Nothing new. Without a context key only the last event counts, with one any."""
+    """It does not queue the repeat. Without a context key, only the last event is compared; with one, all are."""
     KEEP = "keep"
-    """Each occurrence is news of its own (two children that ended alike)."""
-    REPLACE = "replace"
-    """Supersede all that are queued of the same context key and delivery, whatever they say. Needs a context
-    key. If they are one event and it says the same, it keeps its place."""
+    """It queues the repeat: each occurrence is news (two children that ended alike)."""
 
 
 @final
 @value_class
 class Accepted:
-    """Queued.
+    """The event is queued.
 
     Attributes:
-        event: As it was queued.
-        dropped: The oldest, which had to go for it.
-        replaced: The events it supersedes, oldest first.
+        event: The event as it was queued.
+        dropped: The oldest event, if it had to leave to make room.
     """
 
     event: Event
     dropped: Event | None = None
-    replaced: tuple[Event, ...] = ()
 
 
 @final
 @value_class
 class Duplicate:
-    """Not queued: ``of`` says it already."""
+    """The event is not queued, because the queued event ``of`` says the same."""
 
     of: Event
 
@@ -84,13 +82,13 @@ class Duplicate:
 @final
 @frozen
 class EmptyText:
-    """Not queued: nothing is left of the text once trimmed."""
+    """The event is not queued, because its text is blank."""
 
 
 @final
 @value_class
 class Full:
-    """Not queued, try again later: ``capacity`` events wait."""
+    """The event is not queued, because ``capacity`` events wait already. The caller can offer it again later."""
 
     capacity: int
 
@@ -103,34 +101,33 @@ _EMPTY_TEXT: Final = EmptyText()
 
 @final
 @frozen
-class QueueStatistics:
-    """The books of one queue since it was made. All but ``queued_count`` only grow."""
+class FailedTurn:
+    """What a failed turn changed. Each event is the new version, with its higher count.
 
-    queued_count: int
-    accepted_count: int
-    consumed_count: int
-    dropped_count: int
-    replaced_count: int
-    parked_count: int
-    refused_count: int
-    duplicate_count: int
+    Attributes:
+        kept: The events that stay in the queue.
+        dead: The events that were shown in too many failed turns. They have left the queue, for the dead letters.
+    """
+
+    kept: tuple[Event, ...]
+    dead: tuple[Event, ...]
 
 
 def normalize_context_key(key: str | None) -> str | None:
-    """Trimmed, in lower case; blank is none."""
+    """Trim the key and turn it into lower case. A blank key is no key."""
     return (es_trim(key).lower() or None) if key else None
 
 
 @final
 @define(eq=False)
 class EventQueue:
-    """One session's queue.
+    """The queue of one session.
 
     Attributes:
-        session_key: In its canonical form; the events carry it.
-        capacity: The bound of admission, at least 1.
-        overflow: What happens at the bound.
-        unseen_drop_count: Dropped events that no turn has yet been told of; see :meth:`consume`.
+        session_key: The session in its canonical form. Every event carries it.
+        capacity: How many events the queue admits, at least 1.
+        overflow: What the queue does at this bound.
+        unseen_drop_count: How many events were dropped that no turn has been told of yet; see :meth:`consume`.
     """
 
     session_key: str
@@ -139,15 +136,9 @@ class EventQueue:
     unseen_drop_count: int = field(default=0, init=False)
     _events: dict[int, Event] | None = field(default=None, init=False)
     _alike_counts: dict[tuple[str, str], int] | None = field(default=None, init=False)
+    # Numbers only, in the order of acceptance: a reference to the event would be out of date after a failed turn.
+    _job_event_ids: dict[int, None] | None = field(default=None, init=False)
     _last_id: int = field(default=-1, init=False)
-    _last_context_key: str | None = field(default=None, init=False)
-    _accepted_count: int = field(default=0, init=False)
-    _consumed_count: int = field(default=0, init=False)
-    _dropped_count: int = field(default=0, init=False)
-    _replaced_count: int = field(default=0, init=False)
-    _parked_count: int = field(default=0, init=False)
-    _refused_count: int = field(default=0, init=False)
-    _duplicate_count: int = field(default=0, init=False)
 
     def __attrs_post_init__(self) -> None:
         if self.capacity < 1:
@@ -159,8 +150,15 @@ class EventQueue:
         return 0 if self._events is None else len(self._events)
 
     def __bool__(self) -> bool:
-        """Always true: an empty queue is still a queue. Ask :meth:`has` or ``len``."""
+        """Always true: an empty queue is still a queue. ``len`` says whether an event waits."""
         return True
+
+    @property
+    def job_events(self) -> tuple[Event, ...]:
+        """The queued events that tell of a job's exit, in order. Costs next to nothing when there are none."""
+        if self._job_event_ids is None or self._events is None:
+            return ()
+        return tuple(map(self._events.__getitem__, self._job_event_ids))
 
     def enqueue(
         self,
@@ -173,95 +171,92 @@ class EventQueue:
         trusted: bool = False,
         delivery: DeliveryContext | None = None,
         repeat: Repeat = Repeat.SKIP,
+        job_id: str | None = None,
     ) -> Enqueued:
         """Offer an event.
 
         Args:
-            text: Trimmed here.
-            event_id: 0 or more, above every number so far; used up only when the answer is :class:`Accepted`.
-            accepted_at_ms: On the host's timeline.
+            text: What the event says; the queue trims it.
+            event_id: 0 or more, and above every number so far. Used up only when the answer is :class:`Accepted`.
+            accepted_at_ms: The instant on the host's timeline.
             source: Who says it.
-            context_key: What it is about; case and white space around it do not matter.
+            context_key: What it is about. Case and white space around it do not matter.
             trusted: Whether the text is our own.
-            delivery: Where an answer to it should go; one that names nothing counts as none.
-            repeat: What to do when it has been said before.
-
-        Raises:
-            InvalidInputError: ``Repeat.REPLACE`` without a context key. Nothing has changed.
+            delivery: Where an answer to it goes. A delivery context that names nothing counts as none.
+            repeat: What to do with a repeat.
+            job_id: The job whose exit the event tells, if it tells one.
         """
         text = es_trim(text)
         if not text:
             return _EMPTY_TEXT
         context_key = normalize_context_key(context_key)
+        # A delivery context that names nothing is not equal to None, and a repeat would be missed.
         delivery = delivery or None
-        replaced = self._superseded(context_key, delivery) if repeat is Repeat.REPLACE else ()
-        said = self._find_said(repeat, text, context_key, delivery, replaced)
+        # A repeat is a duplicate also when the queue is full: the caller must not offer it again later.
+        said = self._find_said(repeat, text, context_key, delivery)
         if said is not None:
-            self._duplicate_count += 1
             return Duplicate(said)
-        if not replaced and len(self) >= self.capacity and self.overflow is QueueOverflow.REJECT:
-            self._refused_count += 1
+        rejects = self.overflow is QueueOverflow.REJECT
+        if rejects and len(self) >= self.capacity:
             return Full(self.capacity)
-        self._replaced_count += len(replaced)
-        for event in replaced:
-            self._take(event.id)
-        event = Event(event_id, self.session_key, text, context_key, source, trusted, accepted_at_ms, delivery)
+        key = self.session_key
+        event = Event(event_id, key, text, context_key, source, trusted, accepted_at_ms, delivery, job_id=job_id)
         self._append(event)
-        return Accepted(event, self._drop_surplus(), replaced)
+        return Accepted(event, None if rejects else self._drop_surplus())
 
     def peek(self, limit: int | None = None) -> tuple[Event, ...]:
-        """The oldest events, in order; all of them without a limit. Changes nothing."""
+        """The oldest events in order, at most ``limit`` of them. Changes nothing."""
         return () if self._events is None else tuple(islice(self._events.values(), limit))
 
-    def has(self) -> bool:
-        """Whether an event waits."""
-        return self._events is not None
-
     def consume(self, shown: Iterable[Event | int], *, seen_drop_count: int = 0) -> tuple[Event, ...]:
-        """Acknowledge what a turn was shown: exactly these events, by number. They do not come back.
+        """Acknowledge what a turn was shown: remove exactly these events, by number.
 
         Args:
-            shown: Events or their numbers. Those no longer here are passed over, so twice is once.
-            seen_drop_count: As much of :attr:`unseen_drop_count` as the turn was told of.
+            shown: Events or their numbers. A number that is not queued is ignored, so a second call changes nothing.
+            seen_drop_count: The part of :attr:`unseen_drop_count` that the turn was told of.
 
         Returns:
-            What was removed, in the order asked for.
+            The removed events, in the order of ``shown``.
         """
         assert 0 <= seen_drop_count <= self.unseen_drop_count, (seen_drop_count, self.unseen_drop_count)
         self.unseen_drop_count -= seen_drop_count
-        removed = self._remove(shown)
-        self._consumed_count += len(removed)
-        return removed
+        # A shown event can be gone: dropped at the bound, or taken back, while the turn ran.
+        return tuple(event for event_id in _ids(shown) if (event := self._take(event_id)) is not None)
 
     def drain(self) -> tuple[Event, ...]:
-        """Take everything at once, acknowledged."""
+        """Remove all events and return them."""
         return self.consume(self.peek())
 
-    def count_failed_turn(self, shown: Iterable[Event | int], *, failed_turns_max: int) -> tuple[Event, ...]:
-        """Note that a turn which was shown these events failed. They stay, marked as redelivered.
+    def count_failed_turn(self, shown: Iterable[Event | int], *, failed_turns_max: int) -> FailedTurn:
+        """Note that a turn which was shown these events failed.
+
+        Each event is replaced by a new version, which is marked as redelivered and keeps its place. An event that has
+        now been in ``failed_turns_max`` failed turns leaves the queue.
 
         Returns:
-            Those that have now been in ``failed_turns_max`` failed turns: removed, for the dead letters.
+            The new versions, for the caller to store. An event that has left the queue before is in neither part.
         """
         events = self._events or {}
-        parked: list[Event] = []
-        for event_id in dict.fromkeys(_ids(shown)):
+        kept: list[Event] = []
+        dead: list[Event] = []
+        for event_id in dict.fromkeys(_ids(shown)):  # without repeats: one turn counts once
             event = events.get(event_id)
             if event is None:
                 continue
             failed = evolve(event, redelivered=True, failed_turns=event.failed_turns + 1)
-            events[event_id] = failed
-            if failed.failed_turns >= failed_turns_max:
-                parked.append(failed)
-        self._remove(parked)
-        self._parked_count += len(parked)
-        return tuple(parked)
+            if failed.failed_turns < failed_turns_max:
+                events[event_id] = failed  # an existing key of a dict keeps its place in the order
+                kept.append(failed)
+            else:
+                self._take(event_id)
+                dead.append(failed)
+        return FailedTurn(tuple(kept), tuple(dead))
 
     def restore(self, events: Iterable[Event]) -> None:
-        """Put back events that an earlier life of this queue accepted, in order, whatever the bound.
+        """Put back events that this queue accepted before a restart, in order. The bound does not apply.
 
         Raises:
-            InvalidInputError: An event of another queue, or out of order. Those before it have been taken.
+            InvalidInputError: An event belongs to another queue, or is out of order. The events before it are queued.
         """
         for event in events:
             if event.session_key != self.session_key or event.id <= self._last_id:
@@ -271,61 +266,8 @@ class EventQueue:
                 )
             self._append(event)
 
-    def find(
-        self,
-        text: str,
-        *,
-        accepted_at_ms: int,
-        context_key: str | None = None,
-        delivery: DeliveryContext | None = None,
-    ) -> Event | None:
-        """The oldest event that says exactly this, for peers that know an event by its words only."""
-        for event in self.peek():
-            same = event.text == text and event.accepted_at_ms == accepted_at_ms
-            if same and event.context_key == context_key and event.delivery == delivery:
-                return event
-        return None
-
-    @property
-    def last_context_key(self) -> str | None:
-        """The context key that was spoken of last.
-
-        A duplicate does not move it, nor does it when that event is dropped. After events were consumed it
-        is that of the last one left which has any.
-        """
-        return self._last_context_key
-
-    def context_changed(self, context_key: str | None) -> bool:
-        """Whether speaking of this context now would be a change of subject."""
-        return normalize_context_key(context_key) != self._last_context_key
-
-    def statistics(self) -> QueueStatistics:
-        """A snapshot of the books."""
-        return QueueStatistics(
-            queued_count=len(self),
-            accepted_count=self._accepted_count,
-            consumed_count=self._consumed_count,
-            dropped_count=self._dropped_count,
-            replaced_count=self._replaced_count,
-            parked_count=self._parked_count,
-            refused_count=self._refused_count,
-            duplicate_count=self._duplicate_count,
-        )
-
-    def _superseded(self, context_key: str | None, delivery: DeliveryContext | None) -> tuple[Event, ...]:
-        if context_key is None:
-            raise InvalidInputError(
-                f"replacing events of {self.session_key!r}: got no context key, expected the one to replace"
-            )
-        return tuple(e for e in self.peek() if e.context_key == context_key and e.delivery == delivery)
-
     def _find_said(
-        self,
-        repeat: Repeat,
-        text: str,
-        context_key: str | None,
-        delivery: DeliveryContext | None,
-        superseded: tuple[Event, ...],
+        self, repeat: Repeat, text: str, context_key: str | None, delivery: DeliveryContext | None
     ) -> Event | None:
         """The queued event that makes this one a duplicate."""
         match repeat:
@@ -337,60 +279,64 @@ class EventQueue:
                 return None
             case Repeat.KEEP:
                 return None
-            case Repeat.REPLACE:
-                return superseded[0] if len(superseded) == 1 and superseded[0].text == text else None
             case _:
                 assert_never(repeat)
 
     def _candidates(self, text: str, context_key: str | None) -> Iterable[Event]:
-        """Where a repeat may be: in the last event without a context key, with one anywhere, if at all."""
+        """The events among which a repeat can be."""
         if self._events is None:
             return ()
         if context_key is None:
             return islice(reversed(self._events.values()), 1)
+        # The count does not know the delivery, so events that are alike still have to be compared.
         alike = self._alike_counts is not None and (context_key, text) in self._alike_counts
         return self._events.values() if alike else ()
 
     def _append(self, event: Event) -> None:
+        # A number that is given twice would overwrite an accepted event.
         assert event.id > self._last_id, (event, self._last_id)
         self._last_id = event.id
         if self._events is None:
             self._events = {}
         self._events[event.id] = event
-        self._accepted_count += 1
         if event.context_key is not None:
-            self._last_context_key = event.context_key
             if self._alike_counts is None:
                 self._alike_counts = {}
             alike = (event.context_key, event.text)
             self._alike_counts[alike] = self._alike_counts.get(alike, 0) + 1
+        if event.job_id is not None:
+            if self._job_event_ids is None:
+                self._job_event_ids = {}
+            self._job_event_ids[event.id] = None
 
     def _drop_surplus(self) -> Event | None:
-        if self.overflow is QueueOverflow.REJECT or self._events is None or len(self._events) <= self.capacity:
+        if self._events is None or len(self._events) <= self.capacity:
             return None
-        self._dropped_count += 1
+        # Counted apart from consumed: the next turn is told how many events it will never see.
         self.unseen_drop_count += 1
         return self._take(next(iter(self._events)))
 
     def _take(self, event_id: int) -> Event | None:
-        """Remove one event from the queue and from the counts beside it."""
-        event = None if self._events is None else self._events.pop(event_id, None)
-        if event is not None and event.context_key is not None and self._alike_counts is not None:
+        """Remove one event, also from the two dicts beside the queue."""
+        events, counts, job_event_ids = self._events, self._alike_counts, self._job_event_ids
+        event = None if events is None else events.pop(event_id, None)
+        if event is None:
+            return None
+        if not events:
+            self._events = None
+        if event.context_key is not None and counts is not None:
             alike = (event.context_key, event.text)
-            left = self._alike_counts.pop(alike) - 1
+            left = counts.pop(alike) - 1
             if left:
-                self._alike_counts[alike] = left
+                counts[alike] = left
+            elif not counts:
+                self._alike_counts = None
+        # Asked of the dict, not of the event: for a session without jobs this is one test of a local name.
+        if job_event_ids is not None:
+            job_event_ids.pop(event_id, None)
+            if not job_event_ids:
+                self._job_event_ids = None
         return event
-
-    def _remove(self, shown: Iterable[Event | int]) -> tuple[Event, ...]:
-        asked = _ids(shown)
-        removed = tuple(event for event_id in asked if (event := self._take(event_id)) is not None)
-        if self._events is not None and asked:
-            newest_first = reversed(self._events.values())
-            self._last_context_key = next((e.context_key for e in newest_first if e.context_key), None)
-            if not self._events:
-                self._events = self._alike_counts = None
-        return removed
 
 
 def _ids(shown: Iterable[Event | int]) -> list[int]:

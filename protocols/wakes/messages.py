@@ -6,8 +6,7 @@ frozen instance costs about three times as much to make).
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, NamedTuple, final
+from typing import NamedTuple, final
 
 from attrs import define
 
@@ -46,6 +45,7 @@ class Wake:
         heartbeat_interval_ms: Set on a tick of a cadence kept elsewhere: such a tick is due by definition.
         ticket: Whoever waits for the outcome of the turn that this wake leads to. Answered once.
         answer_at_deferral: Answer already at the first deferral; the wake itself goes on.
+        located: Owner and session have been found already, and stand in ``agent_id`` and ``session_key``.
     """
 
     session_key: str | None
@@ -57,10 +57,9 @@ class Wake:
     tasks: tuple[WakeTask, ...] = ()
     delivery: DeliveryContext | None = None
     heartbeat_interval_ms: int | None = None
-    settle: Callable[[Any], None] | None = None
-    settle_on_deferral: bool = False
     ticket: Ticket | None = None
     answer_at_deferral: bool = False
+    located: bool = False
 
 
 @final
@@ -91,11 +90,10 @@ class Notice:
     delivery: DeliveryContext | None = None
     trusted: bool = False
     coalesce_ms: int = 0
-    settle: Callable[[Any], None] | None = None
-    is_seen: Callable[[], bool] | None = None
     ticket: Ticket | None = None
     job_id: str | None = None
     reply_to: str | None = None
+    located: bool = False
 
 
 @final
@@ -110,6 +108,7 @@ class NoticeSeen:
     session_key: str
     context_key: str
     agent_id: str | None = None
+    located: bool = False
 
 
 @final

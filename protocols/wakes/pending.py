@@ -1,28 +1,31 @@
 """Coalescing: many wakes of one session become one turn that knows every reason.
 
 Each session has three slots, because three kinds of work must not swallow one another: due *tasks*, the *scheduled*
-beat, and *events* (with everything urgent). Wakes in the same slot merge at once; slots that are ready together merge
-when they are taken, except that a task and an event stay two turns. The rules were recorded from OpenClaw; every
+heartbeat, and *events* (with everything urgent). Wakes in the same slot merge at once; slots that are ready together
+merge when they are taken, except that a task and an event stay two turns. The rules were recorded from OpenClaw; every
 reason is kept, where OpenClaw keeps the last.
+
+The values here are never changed, only replaced: what was stored with a commit stays what it was, also while later
+messages go on from it. A new value costs about a microsecond; to copy before each change would cost more.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from typing import Any, Final
+from typing import Final, final
 
-from attrs import Factory, define
+from attrs import evolve, field
 
 from ..values.duration import DURATION_MS_MAX
 from ..values.ecmascript import collation_key
+from ..values.value_class import value_class
 from .event import DeliveryContext
-from .messages import Wake
+from .messages import Ticket, Wake
 from .wake import Intent, Source, WakeTask, normalize_reason
 
 REASONS_MAX: Final = 32
 """Reasons kept per pending wake; of the rest, the count."""
 
-# Looking a member up in its enum costs more than what is done with it here.
+# To look a member up in its enum costs more than what is done with it here.
 _SCHEDULED: Final = Intent.SCHEDULED
 _TASK: Final = Intent.TASK
 _URGENT: Final = (Intent.IMMEDIATE, Intent.MANUAL)
@@ -31,24 +34,31 @@ _INTERVAL: Final = Source.INTERVAL
 _TELLING_REASONS: Final = ("retry", "interval")
 
 
-@define(eq=False)
-class Waiter:
-    """Somebody who waits for the outcome of a wake. ``settle`` is called once; a second call is harmless."""
+@final
+@value_class
+class Caller:
+    """Somebody who waits for the outcome of a wake.
 
-    settle: Callable[[Any], None]
-    at_deferral: bool
+    Attributes:
+        at_deferral: It wants to hear of the first deferral already.
+    """
+
+    ticket: Ticket
+    at_deferral: bool = False
 
 
-@define(eq=False)
+@final
+@value_class
 class PendingWake:
     """A wake that waits for its turn, alone or merged.
 
     Attributes:
         requested_at_ms: Decides which of two equals is the later.
         ready_at_ms: End of its coalesce window.
-        not_before_ms: The instant a guard named; 0 without one.
+        not_before_ms: The instant that a guard named; 0 without one.
         retained: A guard has held it before.
         names_session: It named a session, not only an agent.
+        callers: Who waits for the outcome.
         attempt: How many failed turns it has behind it.
     """
 
@@ -65,7 +75,7 @@ class PendingWake:
     tasks: tuple[WakeTask, ...] = ()
     delivery: DeliveryContext | None = None
     heartbeat_interval_ms: int | None = None
-    waiters: list[Waiter] = Factory(list[Waiter])
+    callers: tuple[Caller, ...] = ()
     attempt: int = 0
 
     @property
@@ -73,44 +83,40 @@ class PendingWake:
         """When it may be taken, as far as the wake itself is concerned."""
         return max(self.not_before_ms, self.ready_at_ms)
 
-    def settle(self, outcome: object) -> None:
-        """Tell everybody who waits, once."""
-        waiters, self.waiters = self.waiters, []
-        for waiter in waiters:
-            waiter.settle(outcome)
-
-    def settle_deferred(self, outcome: object) -> None:
-        """Tell those who asked to hear of the first deferral; the others go on waiting."""
-        for waiter in self.waiters:
-            if waiter.at_deferral:
-                waiter.settle(outcome)
-        self.waiters = [waiter for waiter in self.waiters if not waiter.at_deferral]
-
 
 def pending_wake(wake: Wake, now_ms: int) -> PendingWake:
     """A wake as it enters its session's slots at ``now_ms``."""
     reason = normalize_reason(wake.reason)
-    ready_at_ms = now_ms + wake.coalesce_ms if wake.coalesce_ms > 0 else now_ms
-    pending = PendingWake(wake.source, wake.intent, reason, now_ms, ready_at_ms)
-    pending.reasons = (reason,)
-    pending.tasks = wake.tasks
-    pending.delivery = wake.delivery
-    if wake.session_key is None:
-        pending.names_session = False
-    if wake.heartbeat_interval_ms is not None:
-        pending.heartbeat_interval_ms = _interval_or_none(wake.heartbeat_interval_ms)
-    if wake.settle is not None:
-        pending.waiters.append(Waiter(wake.settle, wake.settle_on_deferral))
-    return pending
+    callers = () if wake.ticket is None else (Caller(wake.ticket, wake.answer_at_deferral),)
+    return PendingWake(
+        wake.source,
+        wake.intent,
+        reason,
+        now_ms,
+        _ready_at_ms(wake, now_ms),
+        0,
+        False,
+        wake.session_key is not None,
+        (reason,),
+        0,
+        wake.tasks,
+        wake.delivery,
+        None if wake.heartbeat_interval_ms is None else _interval_or_none(wake.heartbeat_interval_ms),
+        callers,
+    )
 
 
-def _interval_or_none(every_ms: object) -> int | None:
+def _ready_at_ms(wake: Wake, now_ms: int) -> int:
+    return now_ms + wake.coalesce_ms if wake.coalesce_ms > 0 else now_ms
+
+
+def _interval_or_none(interval_ms: object) -> int | None:
     """An interval that cannot be one is as good as none: the wake is then an ordinary one."""
-    return every_ms if isinstance(every_ms, int) and 0 < every_ms <= DURATION_MS_MAX else None
+    return interval_ms if isinstance(interval_ms, int) and 0 < interval_ms <= DURATION_MS_MAX else None
 
 
 def priority(wake: PendingWake) -> int:
-    """Which of two wakes gives the merged one its source, intent and reason: urgent, event, beat, retry."""
+    """Which of two wakes gives the merged one its source, intent and reason: urgent, event, heartbeat, retry."""
     if wake.intent in _URGENT:
         return 3
     if wake.source is _RETRY or wake.reason == "retry":
@@ -121,39 +127,39 @@ def priority(wake: PendingWake) -> int:
 
 
 def merge(earlier: PendingWake, later: PendingWake) -> PendingWake:
-    """Unite two wakes of one session; ``earlier`` becomes the united one.
+    """Unite two wakes of one session.
 
     The preferred one (a task before anything else, else by priority, else the later) gives source, intent and reason.
-    Tasks are united, a delivery override is kept whoever brought it, every waiter and every reason is kept. An urgent
+    Tasks are united, a delivery override is kept whoever brought it, every caller and every reason is kept. An urgent
     wake that no guard has held yet lifts what a guard imposed on the other: immediate and manual release retained work.
     """
     chosen, other = (later, earlier) if _prefers_later(earlier, later) else (earlier, later)
-    intent = other.intent if chosen.intent is _SCHEDULED else chosen.intent
-    releases = chosen.intent in _URGENT and not chosen.retained
-    if releases:
-        earlier.not_before_ms, earlier.retained, requested_at_ms = 0, False, chosen.requested_at_ms
+    not_before_ms, retained = 0, earlier.retained or later.retained
+    requested_at_ms = chosen.requested_at_ms
+    if chosen.intent in _URGENT and not chosen.retained:
+        retained = False
     elif earlier.not_before_ms or later.not_before_ms:
         requested_at_ms = min(earlier.requested_at_ms, later.requested_at_ms)
-        earlier.not_before_ms = max(earlier.not_before_ms, later.not_before_ms)
-        earlier.retained = earlier.retained or later.retained
-    else:
-        requested_at_ms = chosen.requested_at_ms
-        earlier.retained = earlier.retained or later.retained
-    earlier.delivery = chosen.delivery or other.delivery
-    if chosen.heartbeat_interval_ms is not None or other.heartbeat_interval_ms is not None:
-        every_ms = chosen.heartbeat_interval_ms
-        earlier.heartbeat_interval_ms = other.heartbeat_interval_ms if every_ms is None else every_ms
-    if earlier.tasks or later.tasks:
-        earlier.tasks = _all_tasks(earlier.tasks, later.tasks)
-    if later.waiters:
-        earlier.waiters.extend(later.waiters)
-    _keep_reasons(earlier, later)
-    earlier.source, earlier.intent, earlier.reason = chosen.source, intent, chosen.reason
-    earlier.names_session = chosen.names_session
-    earlier.requested_at_ms = requested_at_ms
-    earlier.ready_at_ms = min(earlier.ready_at_ms, later.ready_at_ms)
-    earlier.attempt = max(earlier.attempt, later.attempt)
-    return earlier
+        not_before_ms = max(earlier.not_before_ms, later.not_before_ms)
+    interval_ms = chosen.heartbeat_interval_ms
+    room = max(0, REASONS_MAX - len(earlier.reasons))
+    return PendingWake(
+        chosen.source,
+        other.intent if chosen.intent is _SCHEDULED else chosen.intent,
+        chosen.reason,
+        requested_at_ms,
+        min(earlier.ready_at_ms, later.ready_at_ms),
+        not_before_ms,
+        retained,
+        chosen.names_session,
+        earlier.reasons + later.reasons[:room],
+        earlier.reasons_omitted + later.reasons_omitted + max(0, len(later.reasons) - room),
+        _all_tasks(earlier.tasks, later.tasks),
+        chosen.delivery or other.delivery,
+        other.heartbeat_interval_ms if interval_ms is None else interval_ms,
+        earlier.callers + later.callers,
+        max(earlier.attempt, later.attempt),
+    )
 
 
 def _prefers_later(earlier: PendingWake, later: PendingWake) -> bool:
@@ -163,13 +169,6 @@ def _prefers_later(earlier: PendingWake, later: PendingWake) -> bool:
     return ahead > 0 or (ahead == 0 and later.requested_at_ms >= earlier.requested_at_ms)
 
 
-def _keep_reasons(earlier: PendingWake, later: PendingWake) -> None:
-    room = REASONS_MAX - len(earlier.reasons)
-    earlier.reasons_omitted += later.reasons_omitted + max(0, len(later.reasons) - room)
-    if room > 0:
-        earlier.reasons += later.reasons[:room]
-
-
 def _all_tasks(earlier: tuple[WakeTask, ...], later: tuple[WakeTask, ...]) -> tuple[WakeTask, ...]:
     if not earlier and not later:
         return ()
@@ -177,9 +176,41 @@ def _all_tasks(earlier: tuple[WakeTask, ...], later: tuple[WakeTask, ...]) -> tu
     return tuple(sorted(by_job.values(), key=lambda task: collation_key(task.job_id)))
 
 
-@define(eq=False)
+def _absorbed(there: PendingWake, wake: Wake, now_ms: int) -> PendingWake | None:
+    """The short way of the commonest case, one more wake of the same kind: what :func:`merge` would make of it, without
+    making a pending wake of it first. ``None``: this is not such a case.
+    """
+    if there.source is not wake.source or there.intent is not wake.intent or there.retained:
+        return None
+    if wake.tasks or wake.delivery or wake.ticket or wake.heartbeat_interval_ms or there.not_before_ms:
+        return None
+    reason = normalize_reason(wake.reason)
+    if reason != there.reason and (reason in _TELLING_REASONS or there.reason in _TELLING_REASONS):
+        return None
+    is_full = len(there.reasons) >= REASONS_MAX
+    return PendingWake(
+        there.source,
+        there.intent,
+        reason,
+        now_ms,
+        min(there.ready_at_ms, _ready_at_ms(wake, now_ms)),
+        0,
+        False,
+        wake.session_key is not None,
+        there.reasons if is_full else (*there.reasons, reason),
+        there.reasons_omitted + is_full,
+        there.tasks,
+        there.delivery,
+        there.heartbeat_interval_ms,
+        there.callers,
+        there.attempt,
+    )
+
+
+@final
+@value_class
 class SessionWakes:
-    """The pending wakes of one session.
+    """The pending wakes of one session, a value.
 
     Attributes:
         blocked_until_ms: Set by a busy skip: nothing of this session starts before it, not even a manual wake.
@@ -188,46 +219,42 @@ class SessionWakes:
     task: PendingWake | None = None
     scheduled: PendingWake | None = None
     event: PendingWake | None = None
-    blocked_until_ms: int = 0
+    blocked_until_ms: int = field(default=0)
 
     def __bool__(self) -> bool:
         return not (self.event is None and self.task is None and self.scheduled is None)
 
-    def __iter__(self) -> Iterator[PendingWake]:
-        return iter([wake for wake in (self.task, self.scheduled, self.event) if wake is not None])
+    def all(self) -> list[PendingWake]:
+        """Those that are pending, ready or not."""
+        return [wake for wake in (self.task, self.scheduled, self.event) if wake is not None]
 
-    def offer(self, wake: PendingWake, blocked_until_ms: int = 0) -> bool:
-        """Add a wake; returns whether it merged with one that was there."""
-        self.blocked_until_ms = max(self.blocked_until_ms, blocked_until_ms)
-        if wake.intent is _TASK:
-            there, self.task = self.task, merge(self.task, wake) if self.task else wake
-        elif wake.intent is _SCHEDULED:
-            there, self.scheduled = self.scheduled, merge(self.scheduled, wake) if self.scheduled else wake
-        else:
-            there, self.event = self.event, merge(self.event, wake) if self.event else wake
-        return there is not None
+    def slot(self, intent: Intent) -> PendingWake | None:
+        """What is pending in the slot that a wake of this intent belongs to."""
+        return self.task if intent is _TASK else self.scheduled if intent is _SCHEDULED else self.event
 
-    def absorb(self, wake: Wake, now_ms: int) -> PendingWake | None:
-        """The short way of the commonest case, one more wake of the same kind: what :meth:`offer` would make of it,
-        without making it first. ``None``: not such a case, offer it.
-        """
-        there = self.task if wake.intent is _TASK else self.scheduled if wake.intent is _SCHEDULED else self.event
-        if there is None or there.source is not wake.source or there.intent is not wake.intent or there.retained:
-            return None
-        if wake.tasks or wake.delivery or wake.settle or wake.heartbeat_interval_ms or there.not_before_ms:
-            return None
-        reason = normalize_reason(wake.reason)
-        if reason != there.reason and (reason in _TELLING_REASONS or there.reason in _TELLING_REASONS):
-            return None
-        there.reason = reason
-        there.requested_at_ms = now_ms
-        there.names_session = wake.session_key is not None
-        there.ready_at_ms = min(there.ready_at_ms, now_ms + wake.coalesce_ms if wake.coalesce_ms > 0 else now_ms)
-        if len(there.reasons) < REASONS_MAX:
-            there.reasons += (reason,)
-        else:
-            there.reasons_omitted += 1
-        return there
+    def request(self, wake: Wake, now_ms: int) -> SessionWakes:
+        """With one more wake, as it was asked for."""
+        there = self.slot(wake.intent)
+        merged = None if there is None else _absorbed(there, wake, now_ms)
+        if merged is not None:
+            return self._with(wake.intent, merged)
+        return self.offer(pending_wake(wake, now_ms))
+
+    def offer(self, wake: PendingWake) -> SessionWakes:
+        """With one more wake, merged with what is in its slot."""
+        there = self.slot(wake.intent)
+        return self._with(wake.intent, wake if there is None else merge(there, wake))
+
+    def block(self, until_ms: int) -> SessionWakes:
+        """With nothing to start before ``until_ms``."""
+        return evolve(self, blocked_until_ms=max(self.blocked_until_ms, until_ms))
+
+    def _with(self, intent: Intent, wake: PendingWake) -> SessionWakes:
+        if intent is _TASK:
+            return SessionWakes(wake, self.scheduled, self.event, self.blocked_until_ms)
+        if intent is _SCHEDULED:
+            return SessionWakes(self.task, wake, self.event, self.blocked_until_ms)
+        return SessionWakes(self.task, self.scheduled, wake, self.blocked_until_ms)
 
     def earliest_ms(self) -> int | None:
         """When something can be taken; ``None`` with nothing pending."""
@@ -239,35 +266,35 @@ class SessionWakes:
             return self.blocked_until_ms
         return earliest_ms
 
-    def take(self, now_ms: int) -> list[PendingWake]:
-        """Remove and return what is ready, as the turns it makes: at most a task turn and another."""
+    def take(self, now_ms: int) -> tuple[tuple[PendingWake, ...], SessionWakes]:
+        """What is ready, as the turns it makes (at most a task turn and another), and what is left."""
         if self.blocked_until_ms > now_ms:
-            return []
-        task = scheduled = event = None
-        if self.task and self.task.due_at_ms <= now_ms:
-            task, self.task = self.task, None
-        if self.scheduled and self.scheduled.due_at_ms <= now_ms:
-            scheduled, self.scheduled = self.scheduled, None
-        if self.event and self.event.due_at_ms <= now_ms:
-            event, self.event = self.event, None
-        if not self:
-            self.blocked_until_ms = 0
-        return _turns_of(task, scheduled, event)
-
-    def take_all(self) -> list[PendingWake]:
-        """Remove and return everything, ready or not."""
-        wakes = list(self)
-        self.task = self.scheduled = self.event = None
-        return wakes
+            return (), self
+        task, scheduled, event = (
+            wake if wake is not None and wake.due_at_ms <= now_ms else None
+            for wake in (self.task, self.scheduled, self.event)
+        )
+        left = SessionWakes(
+            self.task if task is None else None,
+            self.scheduled if scheduled is None else None,
+            self.event if event is None else None,
+            self.blocked_until_ms,
+        )
+        return _turns_of(task, scheduled, event), left or NO_WAKES
 
 
-def _turns_of(task: PendingWake | None, scheduled: PendingWake | None, event: PendingWake | None) -> list[PendingWake]:
+NO_WAKES: Final = SessionWakes()
+
+
+def _turns_of(
+    task: PendingWake | None, scheduled: PendingWake | None, event: PendingWake | None
+) -> tuple[PendingWake, ...]:
     if task is not None:
         if scheduled is not None:
             task = merge(scheduled, task)
         if event is None:
-            return [task]
-        return sorted([task, event], key=lambda wake: (not wake.retained, wake.requested_at_ms))
+            return (task,)
+        return tuple(sorted([task, event], key=lambda wake: (not wake.retained, wake.requested_at_ms)))
     if event is not None:
-        return [event if scheduled is None else merge(scheduled, event)]
-    return [] if scheduled is None else [scheduled]
+        return (event if scheduled is None else merge(scheduled, event),)
+    return () if scheduled is None else (scheduled,)

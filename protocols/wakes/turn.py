@@ -2,12 +2,66 @@
 
 from __future__ import annotations
 
+import enum
+from difflib import get_close_matches
 from typing import Final
 
-from attrs import define, frozen
+from attrs import define, field, frozen
 
+from ..errors import InvalidInputError
 from .event import DeliveryContext, Event
 from .wake import Intent, Source, WakeTask
+
+
+class SkipKind(enum.Enum):
+    """Why a turn was skipped, as far as it matters. What happens next follows from this alone (:mod:`.after_turn`)."""
+
+    ACTIVE_RUN = "active-run"
+    REQUESTS_IN_FLIGHT = "requests-in-flight"
+    CRON_IN_PROGRESS = "cron-in-progress"
+    PREEMPTED = "preempted"
+    CHANNEL_NOT_READY = "channel-not-ready"
+    NOT_DUE = "not-due"
+    MIN_SPACING = "min-spacing"
+    FLOOD = "flood"
+    NO_PENDING_EVENT = "no-pending-event"
+    DECLINED = "declined"
+    """Any other reason, in the words of the handler or of the host."""
+
+
+BUSY_KINDS: Final = frozenset(
+    {
+        SkipKind.ACTIVE_RUN,
+        SkipKind.REQUESTS_IN_FLIGHT,
+        SkipKind.CRON_IN_PROGRESS,
+        SkipKind.PREEMPTED,
+        SkipKind.CHANNEL_NOT_READY,
+    }
+)
+"""The kinds that say "not now, ask again": they do not move the cooldown clock (openclaw#29762, #39182)."""
+
+_KINDS: Final = {kind.value: kind for kind in SkipKind}
+_ALIKE: Final = 0.85
+"""How close a reason must come to the name of a kind to be taken for a mistyped one."""
+
+
+def _kind_of(skipped: Skipped) -> SkipKind:
+    """The kind that a reason names.
+
+    This is the border at which a text becomes a kind: a handler says ``Skipped("active-run")``, and nothing behind this
+    line reads the text again. A mistyped name would be another kind without a word, so it is refused.
+    """
+    kind = _KINDS.get(skipped.reason)
+    if kind is not None:
+        return kind
+    written = skipped.reason.strip().lower().replace("_", "-").replace(" ", "-")
+    meant = get_close_matches(written, _KINDS, 1, _ALIKE)
+    if meant:
+        raise InvalidInputError(
+            f"Skipped reason {skipped.reason!r}: did you mean {meant[0]!r}? For a reason in your own words that is so "
+            "close to it, give kind=SkipKind.DECLINED"
+        )
+    return SkipKind.DECLINED
 
 
 @frozen
@@ -26,12 +80,26 @@ class Skipped:
     """The turn declined to work. Its events are kept.
 
     Attributes:
-        reason: Why. The busy reasons (:data:`BUSY_REASONS`) move nothing and are tried again soon.
-        retry_at_ms: Set by a guard that held the wake back: the instant at which it resumes.
+        reason: Why. The name of a :class:`SkipKind` (``"requests-in-flight"``), or a reason in other words.
+        retry_at_ms: The instant at which a held wake resumes, where a guard has named one.
+        kind: What follows from it. By default the kind that ``reason`` names, else ``DECLINED``.
+
+    Raises:
+        InvalidInputError: ``reason`` is almost the name of a kind.
     """
 
     reason: str
     retry_at_ms: int | None = None
+    kind: SkipKind = field(kw_only=True, repr=False)
+
+    @kind.default
+    def _named_kind(self) -> SkipKind:
+        return _kind_of(self)
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether it says "not now, ask again"."""
+        return self.kind in BUSY_KINDS
 
 
 @frozen
@@ -50,30 +118,13 @@ class Failed:
 
 Outcome = Ran | Skipped | Failed
 
-BUSY_REASONS: Final = frozenset(
-    {"active-run", "requests-in-flight", "cron-in-progress", "preempted", "channel-not-ready"}
-)
-"""Skip reasons that say "not now, ask again": they poison no cooldown (openclaw#29762, #39182)."""
-
-_IDLE_ALWAYS: Final = frozenset({"preempted", "channel-not-ready"})
-_IDLE_UNLESS_URGENT: Final = frozenset({"requests-in-flight", "active-run"})
-
-
-def wants_idle_grace(reason: str, intent: Intent) -> bool:
-    """Whether a busy skip should wait for the idle grace (a minute), not the busy retry (a second).
-
-    Work that nobody waits for does not press on a session that is talking to somebody (openclaw#123458).
-    """
-    patient = intent in (Intent.SCHEDULED, Intent.TASK)
-    return reason in _IDLE_ALWAYS or (patient and reason in _IDLE_UNLESS_URGENT)
-
 
 @define(eq=False)
 class TurnRequest:
-    """Everything a turn is given. Made by the agent, run by the turn runner.
+    """Everything that a turn is given. The agent makes it, the turn runner runs it.
 
     Attributes:
-        turn_id: Unique within the host.
+        turn_id: Unique within the run of the host.
         reasons: Every reason that led here, oldest first; ``reasons_omitted`` more were not kept.
         events: What the session has to see, oldest first; acknowledged when the turn has run.
         delivery: Where the answer should go: what the wake says, else what its events say, the latest first.

@@ -1,90 +1,132 @@
-"""The bound on concurrent turns."""
+"""The bound on concurrent turns: first come, first served, within what each agent may have at once.
+
+A session takes a slot before its turn, or stands in line for one. Slots and places are known by agent address and
+session key, so that to give one back twice, or one that was never held, does nothing: after a crash an agent can give
+back everything it does not need, without knowing how far it had come.
+
+A session over the limit of its agent waits in a line of that agent, and joins the host's line when the agent gives a
+slot back. So no agent's limit holds up another agent, and nobody who waits has to be looked at twice.
+
+Prior art: httpcore's connection pool, one synchronous function over the whole book that is called after every change.
+"""
 
 from __future__ import annotations
 
-from collections import Counter, deque
-from collections.abc import Callable
 from typing import final
 
 from attrs import define, field
+
+Place = tuple[str, str]
+"""The address of an agent, and a session key."""
 
 
 @final
 @define(eq=False)
 class TurnSlots:
-    """The bound on concurrent turns: first come, first served, within what each agent may have at once.
-
-    Who is over the limit of its agent waits in a line of that agent, and joins the host's line when the agent gives a
-    slot back. So no agent's limit holds up another agent, and nobody who waits has to be looked at twice.
-    """
+    """Who has a slot, and who waits. A change returns those who were served by it; the caller tells them."""
 
     capacity: int
-    _grant: Callable[[str, str], bool]
-    _taken: int = field(default=0, init=False)
-    _line: deque[tuple[str, str]] = field(factory=deque[tuple[str, str]], init=False)
-    _claimed: Counter[str] = field(factory=Counter[str], init=False)
+    _held: dict[Place, None] = field(factory=dict[Place, None], init=False)
+    _line: dict[Place, None] = field(factory=dict[Place, None], init=False)
+    _own_lines: dict[str, dict[str, None]] = field(factory=dict[str, dict[str, None]], init=False)
+    _claimed: dict[str, int] = field(factory=dict[str, int], init=False)
     _limits: dict[str, int] = field(factory=dict[str, int], init=False)
-    _own_lines: dict[str, deque[str]] = field(factory=dict[str, deque[str]], init=False)
 
     def acquire(self, address: str, session_key: str, limit: int | None = None) -> bool:
-        """See :meth:`Turns.acquire`."""
+        """Take a slot now, or wait in line.
+
+        Args:
+            address: The agent.
+            session_key: For which of its sessions.
+            limit: Slots that this agent may have at once; ``None``: as many as there are.
+        """
+        place = (address, session_key)
+        assert place not in self._held, place
+        claimed = self._claimed.get(address, 0)
         if limit is not None:
             self._limits[address] = limit
-            if self._claimed[address] >= limit:
-                self._own_lines.setdefault(address, deque()).append(session_key)
+            if claimed >= limit:
+                self._own_lines.setdefault(address, {})[session_key] = None
                 return False
-        self._claimed[address] += 1
-        if self._taken < self.capacity:
-            self._taken += 1
+        self._claimed[address] = claimed + 1
+        if len(self._held) < self.capacity:
+            self._held[place] = None
             return True
-        self._line.append((address, session_key))
+        self._line[place] = None
         return False
 
-    def release(self, address: str) -> None:
-        """See :meth:`Turns.release`."""
-        self._taken -= 1
-        self._unclaim(address)
-        self._serve()
-
-    def set_limit(self, address: str, limit: int | None) -> None:
-        """See :meth:`Turns.set_limit`."""
-        if limit is None:
-            self._limits.pop(address, None)
+    def release(self, address: str, session_key: str) -> list[Place]:
+        """Give a slot back, or a place in line; nothing happens when there is neither."""
+        place = (address, session_key)
+        own_line = self._own_lines.get(address, {})
+        if session_key in own_line:
+            del own_line[session_key]
+            self._forget_if_unused(address)
+            return []
+        if place in self._held:
+            del self._held[place]
+        elif place in self._line:
+            del self._line[place]
         else:
-            self._limits[address] = limit
+            return []
+        self._claimed[address] -= 1
         self._call_forward(address)
-        self._serve()
+        return self._serve()
 
-    def resize(self, capacity: int) -> None:
-        """Change the bound. Turns that run go on; who waits is served as soon as there is room."""
+    def set_limit(self, address: str, limit: int | None) -> list[Place]:
+        """Change how many slots an agent may have at once; slots that it has stay."""
+        if limit is not None:
+            self._limits[address] = limit
+        else:
+            self._limits.pop(address, None)
+        self._call_forward(address)
+        return self._serve()
+
+    def resize(self, capacity: int) -> list[Place]:
+        """Change the bound. Turns that run go on."""
         self.capacity = capacity
-        self._serve()
+        return self._serve()
+
+    def holds(self, address: str, session_key: str) -> bool:
+        """Whether the session has a slot."""
+        return (address, session_key) in self._held
+
+    def sessions_of(self, address: str) -> list[str]:
+        """The sessions of an agent that have a slot or a place in line. For an agent that has any, it walks over all
+        places: it is meant for recovery.
+        """
+        if address not in self._claimed:
+            return list(self._own_lines.get(address, ()))
+        waiting = [*self._held, *self._line]
+        return [key for holder, key in waiting if holder == address] + list(self._own_lines.get(address, ()))
 
     @property
     def waiting_count(self) -> int:
-        """Lanes in line."""
+        """Sessions in line."""
         return len(self._line) + sum(len(line) for line in self._own_lines.values())
 
-    def _unclaim(self, address: str) -> None:
-        self._claimed[address] -= 1
-        if not self._claimed[address]:
-            del self._claimed[address]
-        self._call_forward(address)
-
     def _call_forward(self, address: str) -> None:
-        line = self._own_lines.get(address)
-        while line and self._claimed[address] < self._limits.get(address, len(line) + self._claimed[address]):
-            self._claimed[address] += 1
-            self._line.append((address, line.popleft()))
-        if not line:
+        """Let sessions of an agent from its own line into the host's, as far as the agent's limit allows."""
+        line = self._own_lines.get(address, {})
+        while line and self._claimed.get(address, 0) < self._limits.get(address, self._claimed.get(address, 0) + 1):
+            session_key = next(iter(line))
+            del line[session_key]
+            self._claimed[address] = self._claimed.get(address, 0) + 1
+            self._line[address, session_key] = None
+        self._forget_if_unused(address)
+
+    def _forget_if_unused(self, address: str) -> None:
+        if not self._own_lines.get(address):
             self._own_lines.pop(address, None)
-            if address not in self._claimed:
+            if not self._claimed.get(address):
+                self._claimed.pop(address, None)
                 self._limits.pop(address, None)
 
-    def _serve(self) -> None:
-        while self._line and self._taken < self.capacity:
-            address, session_key = self._line.popleft()
-            if self._grant(address, session_key):
-                self._taken += 1
-            else:
-                self._unclaim(address)  # it has gone
+    def _serve(self) -> list[Place]:
+        served: list[Place] = []
+        while self._line and len(self._held) < self.capacity:
+            place = next(iter(self._line))
+            del self._line[place]
+            self._held[place] = None
+            served.append(place)
+        return served

@@ -1,4 +1,4 @@
-"""How a turn is shown text from outside."""
+"""Text from outside, made harmless: it cannot look like a system line. The idea is explained in :mod:`.event`."""
 
 from __future__ import annotations
 
@@ -8,17 +8,17 @@ from typing import Final
 
 
 def sanitize(text: str) -> str:
-    r"""Defuse what imitates a system line, or a marker of ours or of a model; all else stays as it is.
+    r"""Change what imitates a system line, or a marker of ours or of a model. Everything else stays as it is.
 
-    Line ends of every kind become ``\n``; control characters and directional overrides go. Only a line with
-    an imitation comes out in its plain form (compatibility letters, no accents), with round brackets only
-    and ``System:`` turned into ``System (untrusted):``. Doing it twice changes nothing.
+    Every kind of line end becomes ``\n``. Control characters and directional overrides are removed. Only a line with an
+    imitation is changed further: it becomes plain (compatibility letters, no accents), its brackets become round, and
+    ``System:`` becomes ``System (untrusted):``. To sanitize a text twice changes nothing.
     """
     return "\n".join(_defused(line.translate(_DELETED)) for line in LINE_END.split(text))
 
 
 LINE_END: Final = re.compile(r"\r\n|[\n\v\f\r\x1c-\x1e\x85\u2028\u2029]")
-"""What :meth:`str.splitlines` knows; unlike it, an end that nothing follows counts as well."""
+"""The line ends of :meth:`str.splitlines`. Unlike there, a line end at the end of the text starts one more line."""
 
 
 _DELETED: Final = {
@@ -26,7 +26,7 @@ _DELETED: Final = {
     for code in (*range(0x20), *range(0x7F, 0xA0), *range(0x202A, 0x202F), *range(0x2066, 0x206A))
     if code != ord("\t")
 }
-"""Control characters, which terminals obey, and overrides of direction, which show what is not there."""
+"""Control characters, which a terminal obeys, and directional overrides, which make a text look like another one."""
 
 
 _ANGLES: Final = str.maketrans("‹›«»〈〉《》⟨⟩⟪⟫❬❭❮❯˂˃", "<>" * 9)
@@ -38,6 +38,7 @@ _ROUNDED: Final = str.maketrans("[]<>", "()()")
 _INVISIBLE: Final = frozenset({"Cc", "Cf", "Mn", "Me"})
 
 
+# Possessive quantifiers (`*+`) throughout: a pattern that tries every split needs minutes for a hostile text.
 _MARKER: Final = re.compile(
     r"""
       \[ \s*+ /?+ \s*+ (?: system (?: \s*+ message )?+ | assistant | internal | inst ) \s*+ \]
@@ -64,7 +65,8 @@ def _defused(line: str) -> str:
     labelled = _labelled(plain)
     if labelled == plain and not _MARKER.search(plain):
         return line
-    # All brackets, as with one pair gone the next can make a marker; and once they are round, a label.
+    # All brackets of the line, because without one pair the next pair can form a marker. And label once more, because
+    # with round brackets a line can have become a system line ("System <a>:").
     return unicodedata.normalize("NFC", _labelled(labelled.translate(_ROUNDED)))
 
 
@@ -73,8 +75,8 @@ def _labelled(line: str) -> str:
 
 
 def _plain(line: str) -> str:
-    """As a careless reader sees it: compatibility letters, plain brackets, no accents, nothing invisible."""
-    if line.isascii():
+    """The line as a careless reader sees it: compatibility letters, plain brackets, no accents, nothing invisible."""
+    if line.isascii():  # most lines are, and no letter in them can be folded
         return line
     folded = unicodedata.normalize("NFKD", line).translate(_ANGLES)
     return "".join(ch for ch in folded if unicodedata.category(ch) not in _INVISIBLE)

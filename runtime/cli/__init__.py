@@ -1,7 +1,4 @@
-"""The command line: ``wakeward``.
-
-Printing and exit statuses live in this package and nowhere else.
-"""
+"""The command line: ``wakeward``. Printing and exit statuses are in this package and nowhere else."""
 
 from __future__ import annotations
 
@@ -23,7 +20,7 @@ EXIT_INTERRUPTED: Final = 130
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="wakeward")
 def wakeward() -> None:
-    """One wake, one agent: a runtime for hosts that run many agents."""
+    """One wake, one agent: run many agents in one host, and wake each of them only for its own events."""
 
 
 for command in (demo_command, run_command, exec_command):
@@ -34,13 +31,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run a command line.
 
     Args:
-        argv: The arguments, without the program's name; by default the process's own.
+        argv: The arguments, without the program's name; by default those of the process.
 
     Returns:
-        The exit status: 0 when all went well, 2 for wrong input (one message on standard error), 130 when interrupted,
-        else what the command says.
+        The exit status: 0 for success, 2 for wrong input (one message on standard error), 130 after an interrupt, else
+        what the command returns.
     """
     try:
+        # Not standalone: click would end the process itself, and tests could not call this function.
         status = wakeward.main(None if argv is None else list(argv), prog_name="wakeward", standalone_mode=False)
     except click.ClickException as error:
         error.show()
@@ -56,11 +54,14 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _status_of(group: BaseExceptionGroup) -> int:
-    """What left a nursery: an interrupt, or the end of whoever read our output (rich turns that into ``SystemExit``).
+    """The exit status for an exception group that left a nursery.
+
+    It may hold an interrupt, or a broken pipe, if the reader of our output has gone.
 
     Raises:
-        BaseExceptionGroup: It was neither.
+        BaseExceptionGroup: It holds anything else.
     """
+    # SystemExit: rich turns a broken pipe into it.
     if group.split((KeyboardInterrupt, SystemExit, BrokenPipeError))[1] is not None:
         raise group
     return EXIT_INTERRUPTED if group.subgroup(KeyboardInterrupt) is not None else 1

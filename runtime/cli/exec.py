@@ -1,4 +1,4 @@
-"""``wakeward exec --agent ID -- CMD...``: one command for one agent, and what its exit wakes."""
+"""``wakeward exec --agent ID -- CMD...``: run one command for one agent, and show what its exit wakes."""
 
 from __future__ import annotations
 
@@ -35,82 +35,86 @@ _SIGNALLED: Final = 128
 
 
 @click.command("exec", context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False})
-@click.option("--agent", "agent_id", required=True, metavar="ID", help="Whose command it is.")
+@click.option("--agent", "agent_id", required=True, metavar="ID", help="The agent that owns the command.")
 @click.option(
     "--config",
     "file",
     type=click.Path(path_type=Path),
-    help="A configuration file that has the agent: its handler takes the turn. Without it, a stand-in does.",
+    help="A configuration file with this agent: its handler takes the turn. Without it, an empty handler does.",
 )
-@click.option("--json", "as_json", is_flag=True, help="Print one object with exit, output, notice and turn.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object: exit, output, notice and turn.")
 @click.argument("command", nargs=-1, required=True, type=click.UNPROCESSED)
 def exec_command(agent_id: str, file: Path | None, command: tuple[str, ...], *, as_json: bool) -> int:
     """Run CMD in the background for an agent's main session, in a host of its own.
 
-    Its output goes to standard output; the notice that its exit became, and the turn that followed, to standard error.
-    The exit status is the command's own: 128 and the number for a signal, 127 where it could not be started.
+    The command's output goes to standard output. The event that its exit became, and the turn that followed, go to
+    standard error. The exit status is the command's own: 128 plus the number of a signal, 127 if it could not be
+    started.
     """
     agent_id = agent_id_of(agent_id)
     config = HostConfig() if file is None else load_config(file)
-    told = trio.run(_exec, config, agent_id, command, None if as_json else sys.stdout.buffer)
+    report = trio.run(_exec, config, agent_id, command, None if as_json else sys.stdout.buffer)
     if as_json:
-        print(json.dumps(told.as_json(), ensure_ascii=False))
+        print(json.dumps(report.as_json(), ensure_ascii=False))
     else:
-        told.say()
-    return _status(told.exit)
+        report.say()
+    return _status(report.exit)
 
 
 def _status(ended: Exit) -> int:
     if ended.exit_signal is not None:
         return _SIGNALLED + getattr(signal, ended.exit_signal, 0)
+    # Without a signal and without a code there was no process. A shell returns 127 for that.
     return _NOT_FOUND if ended.exit_code is None else ended.exit_code
 
 
-async def _exec(config: HostConfig, agent_id: str, command: tuple[str, ...], output: BinaryIO | None) -> _Told:
+async def _exec(config: HostConfig, agent_id: str, command: tuple[str, ...], output: BinaryIO | None) -> _Report:
     async with open_host(config) as host:
         _only(host, agent_id)
-        told = _Told(agent_id, command)
-        with host.ledger.watch(told.note), tempfile.TemporaryDirectory() as folder:
+        report = _Report(agent_id, command)
+        with host.ledger.watch(report.note), tempfile.TemporaryDirectory() as folder:
             spill = Path(folder) / "output"
             job = await host.exec(
                 main_session_key(agent_id, config.main_key),
                 command,
                 background=True,
-                notify_on_empty_success=True,
-                silence_notice=None,
+                notify_on_empty_success=True,  # the turn is what this command shows, also after a silent success
+                silence_notice=None,  # a person is watching
                 spill=spill,
             )
             await _tail(job, spill, output)
-            await told.turn_ended.wait()
+            await report.turn_ended.wait()
         assert job.exit is not None, job.state
-        told.exit, told.output = job.exit, job.text()
-        return told
+        report.exit, report.output = job.exit, job.text()
+        return report
 
 
 def _only(host: Host, agent_id: str) -> None:
-    """Leave nobody in the host but the agent, so that no other one beats meanwhile."""
+    """Leave only this agent in the host, so that no heartbeat of another one starts a turn meanwhile."""
     if not host.agents:
-        host.add_agent(AgentSpec(agent_id, _stand_in))
+        host.add_agent(AgentSpec(agent_id, _empty_handler))
     elif agent_id not in host.agents:
         raise click.BadParameter(f"{agent_id!r} is none of {', '.join(host.agents)}", param_hint="--agent")
+    # After the host has opened, because the configuration names them all.
     for other in set(host.agents) - {agent_id}:
         host.remove_agent(other)
 
 
-async def _stand_in(turn: Turn) -> Ran:
+async def _empty_handler(turn: Turn) -> Ran:
     del turn
     await trio.lowlevel.checkpoint()
     return Ran()
 
 
 async def _tail(job: JobHandle, spill: Path, output: BinaryIO | None) -> None:
-    """Copy the command's output as it comes, until it has ended.
+    """Copy the command's output as it comes, until the command has ended.
 
-    The handle is not polled for it: whoever polls is shown the exit, and what has been shown wakes nobody.
+    It reads the spill file and does not poll the handle: a poll shows the exit, and an exit that was shown wakes no
+    agent.
     """
     position = 0
     while True:
-        ended = job.exit is not None  # before the last look
+        ended = job.exit is not None  # asked before the copy, so that the last bytes are copied too
         if output is not None:
             position = _copy_from(position, spill, output)
         if ended:
@@ -133,8 +137,8 @@ _ENDS: Final = (DecisionKind.RAN, DecisionKind.FAILED, DecisionKind.SKIPPED, Dec
 
 @final
 @define(eq=False)
-class _Told:
-    """What became of the command."""
+class _Report:
+    """What happened to the command, and the decisions that followed."""
 
     agent_id: str
     command: tuple[str, ...]
@@ -145,16 +149,17 @@ class _Told:
     turn_ended: trio.Event = Factory(trio.Event)
 
     def note(self, decision: Decision) -> None:
-        """Watch the host's ledger."""
+        """Take one decision of the host's ledger."""
         if decision.source is Source.EXEC_EVENT:
             self.decisions.append(decision)
+            # A busy turn is deferred after it started. Its next try may be far away: this command does not wait for it.
             is_busy = decision.kind is DecisionKind.DEFERRED and self._first(DecisionKind.STARTED) is not None
             if is_busy or decision.kind in _ENDS:
-                self.end = self.end or decision
+                self.end = self.end or decision  # the first turn; this command does not wait for its retries
                 self.turn_ended.set()
 
     def say(self) -> None:
-        """For people, on standard error."""
+        """Print it for people, on standard error."""
         ended = self.exit
         how = ended.detail or exit_label(ended.exit_code, ended.exit_signal)
         print(f"exit     {how}, after {show_wait(ended.duration_ms)}", file=sys.stderr)
@@ -163,7 +168,7 @@ class _Told:
             print(f"{line.what:<8} {line.who}: {line.why}", file=sys.stderr)
 
     def as_json(self) -> dict[str, Any]:
-        """For programs."""
+        """The object that ``--json`` prints."""
         notice, turn = self._first(DecisionKind.EVENT), self.end
         return {
             "agent": self.agent_id,

@@ -1,7 +1,8 @@
-"""Decisions of the ledger as lines that a person can follow: who, what, why, and until when.
+"""Decisions of the ledger as lines for people: which agent, what, why, and until when.
 
-An event and the wake that comes with it are two decisions and one thought, so they become one line. All else is a line
-each. The narrator knows no colours and no clocks: tones and a way to show an instant are for whoever prints.
+An event and the wake that comes with it are two decisions, but one thing for the reader, so they become one line. Every
+other decision is one line. The narrator knows no colours and no clock. Its caller maps tones to colours, and gives it a
+function that shows an instant.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ TEXT_SHOWN_MAX: Final = 200
 
 
 class Tone(enum.Enum):
-    """How a line is meant."""
+    """The kind of news a line brings; the caller chooses a colour or a log level by it."""
 
     QUIET = "quiet"
     NEWS = "news"
@@ -38,9 +39,9 @@ class Line:
 
     Attributes:
         at_ms: On the host's timeline.
-        who: The agent, or the session key where nobody owns it.
-        what: One word. ``event`` and ``wake`` are the first of a coming turn, what ``joins`` is coalesced with it.
-        why: The rest.
+        who: The agent, or the session key if no agent owns it.
+        what: One word. ``event`` and ``wake`` are the first of a coming turn; what ``joins`` is coalesced with them.
+        why: The rest of the line.
     """
 
     at_ms: int
@@ -61,16 +62,16 @@ _GUARDS: Final = {
 
 @final
 class Narrator:
-    """Makes lines of decisions, in their order."""
+    """Makes lines from decisions. Give it every decision, in order."""
 
     def __init__(
         self, show_instant: Callable[[int], str], events_of: Callable[[int], int | None] = lambda _: None
     ) -> None:
-        """Make one.
+        """Make a narrator.
 
         Args:
-            show_instant: Shows an instant of the host's timeline, in milliseconds.
-            events_of: How many events a turn was shown, by turn, where that is known.
+            show_instant: Shows an instant of the host's timeline, given in milliseconds.
+            events_of: Gives the number of events that a turn was shown; ``None`` if it is not known.
         """
         self._show_instant = show_instant
         self._events_of = events_of
@@ -78,7 +79,8 @@ class Narrator:
         self._started_ms: dict[int, int] = {}
 
     def line(self, decision: Decision) -> Line | None:
-        """The line for a decision; ``None`` while its second half is to come."""
+        """The line for a decision; ``None`` for an event whose wake is the next decision."""
+        # The ledger records an event and its wake one directly after the other, so one place to keep it is enough.
         event, self._event = self._event, None
         what, why, tone = self._said(decision, event)
         if not what:
@@ -94,6 +96,7 @@ class Narrator:
                 return "", "", Tone.QUIET
             case DecisionKind.DUPLICATE:
                 return "repeat", _text(decision), Tone.QUIET
+            # These two come directly after the event of the same notice, and show its text in place of the reason.
             case DecisionKind.ACCEPTED if event is not None:
                 return "event", _text(event), Tone.NEWS
             case DecisionKind.COALESCED if event is not None:
@@ -149,11 +152,12 @@ class Narrator:
         return f"until {self._show_instant(decision.until_ms)}, for {show_wait(wait_ms)}"
 
     def _took(self, decision: Decision) -> str:
+        # pop, so that the table is bounded by the turns that run.
         return show_wait(decision.at_ms - self._started_ms.pop(decision.turn_id or 0, decision.at_ms))
 
 
 def show_wait(ms: int) -> str:
-    """A wait, no more precise than a person wants it: ``80 ms``, ``1.3 s``, ``2m5s``."""
+    """A duration with the precision that a person needs: ``80 ms``, ``1.3 s``, ``2m5s``."""
     if ms < 100:
         return f"{ms} ms"
     return f"{ms / 1000:.1f} s" if ms < 60_000 else format_duration(ms // 1000 * 1000)
@@ -175,6 +179,7 @@ def _text(decision: Decision) -> str:
 
 
 def _short(text: str) -> str:
-    """One line without anything that a terminal would obey."""
+    """The text as one line, without characters that a terminal would obey."""
+    # Event texts come from outside: an escape sequence in one could rewrite the screen.
     line = "".join(ch for ch in " ".join(text.split()) if ch.isprintable())
     return line if len(line) <= TEXT_SHOWN_MAX else f"{line[: TEXT_SHOWN_MAX - 1]}…"

@@ -1,4 +1,4 @@
-"""``wakeward run FILE``: a host from a configuration file, until a signal ends it."""
+"""``wakeward run FILE``: run the host of a configuration file until a signal ends it."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ from ..host.ledger import MemoryLedger
 from ..host.open import open_host
 from ..host.statistics import DrainReport
 from ..logging import logging_to
-from .feed import Feed
 from .narration import Narrator, Tone, show_count
+from .print_queue import PrintQueue
 
 _ENDING: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _LEVELS: Final = {Tone.QUIET: "DEBUG", Tone.BAD: "WARNING"}
@@ -39,33 +39,35 @@ _LEVELS: Final = {Tone.QUIET: "DEBUG", Tone.BAD: "WARNING"}
     type=click.Choice(["debug", "info", "warning", "error"], case_sensitive=False),
     default="info",
     show_default=True,
-    help="What is said on standard error.",
+    help="The least important messages that are logged on standard error.",
 )
 def run(file: Path, *, as_json: bool, log_level: str) -> None:
     """Run the host that the TOML file FILE describes.
 
-    SIGINT, SIGTERM or SIGHUP drains it: nothing new is taken, and what runs may end within the configured grace. The
+    SIGINT, SIGTERM or SIGHUP drains it: it takes no new work, and what runs may end within the configured grace. A
     second such signal ends it at once. SIGUSR1 prints what the actors are doing.
     """
     config = load_config(file)
+    # The ledger logs decisions too, but here the narrator shows them, or standard output has them as JSON.
     with logging_to(sys.stderr, log_level.upper(), without=(MemoryLedger.__module__,)):
         trio.run(_run, config, str(file), as_json)
 
 
 async def _run(config: HostConfig, origin: str, as_json: bool) -> None:
+    # Opened before the host: a signal that comes while the host starts is handled once it has.
     with trio.open_signal_receiver(*_ENDING, signal.SIGUSR1) as signals:
         async with open_host(config) as host:
             logger.info("{}: {} ({})", origin, show_count(len(host.agents), "agent"), ", ".join(host.agents) or "none")
-            feed = Feed[Decision]()
-            with host.ledger.watch(feed.put):
+            decisions = PrintQueue[Decision]()
+            with host.ledger.watch(decisions.put):
                 async with trio.open_nursery() as nursery:
-                    nursery.start_soon(_print_json if as_json else _log, feed)
+                    nursery.start_soon(_print_json if as_json else _log, decisions)
                     await _serve(host, signals)
-                    feed.end()
+                    decisions.end()  # the printer ends after the last decision, and with it the nursery
 
 
 async def _serve(host: Host, signals: AsyncIterator[int]) -> None:
-    """Until the host has drained."""
+    """Handle signals until the host has drained."""
     async with trio.open_nursery() as nursery:
         drains = False
         async for number in signals:
@@ -73,7 +75,7 @@ async def _serve(host: Host, signals: AsyncIterator[int]) -> None:
                 print(host.system.dump(), file=sys.stderr, flush=True)
             elif drains:
                 logger.warning("{} again: ending what still runs", signal.Signals(number).name)
-                nursery.start_soon(host.drain, 0)
+                nursery.start_soon(host.drain, 0)  # shortens the grace of the drain that is under way
             else:
                 drains = True
                 grace = format_duration(host.config.drain_grace_ms)
@@ -96,9 +98,9 @@ def _say(report: DrainReport) -> None:
         logger.warning("{} not yet presented to {}", show_count(count, "event"), session_key)
 
 
-async def _log(feed: Feed[Decision]) -> None:
+async def _log(decisions: PrintQueue[Decision]) -> None:
     narrator = Narrator(_clock_time)
-    async for decision in feed.items:
+    async for decision in decisions.items:
         line = narrator.line(decision)
         if line is not None:
             logger.log(_LEVELS.get(line.tone, "INFO"), "{:<10} {:<8} {}", line.who, line.what, line.why)
@@ -108,12 +110,13 @@ def _clock_time(at_ms: int) -> str:
     return datetime.fromtimestamp(at_ms / 1000, tz=UTC).astimezone().strftime("%H:%M:%S.%f")[:-3]
 
 
-async def _print_json(feed: Feed[Decision]) -> None:
-    async for decision in feed.items:
+async def _print_json(decisions: PrintQueue[Decision]) -> None:
+    async for decision in decisions.items:
+        # Flushed per line: the reader may be a program that acts on each decision.
         print(json.dumps(decision_json(decision), ensure_ascii=False), flush=True)
 
 
 def decision_json(decision: Decision) -> dict[str, Any]:
-    """A decision as JSON has it: its attributes, enums by their values."""
+    """A decision as a JSON object: its attributes, and enums by their values."""
     shown = attrs.asdict(decision, recurse=False)
     return {key: getattr(value, "value", value) for key, value in shown.items()}

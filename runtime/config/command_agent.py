@@ -1,12 +1,11 @@
 """Agents that are programs: one run of the program is one turn.
 
-The program gets the turn as one JSON object on standard input, answers on standard output, and says with its exit
-status how it went, in the manner of ``sysexits.h``: 0 the turn ran (what was printed is the reply), 75
-(``EX_TEMPFAIL``) not now, ask again, anything else the turn failed, and the end of standard error says why.
+The program gets the turn as one JSON object on standard input, and prints its reply on standard output. Its exit status
+is the outcome, as in ``sysexits.h``: 0 means that the turn ran. 75 (``EX_TEMPFAIL``) means "not now, try again". Any
+other status means that the turn failed; the reason is the end of standard error.
 
-A program that says nothing for long is reported to its session as a stalled turn (source ``cli-watchdog``). A turn
-that such a report has caused makes none of its own: a program that is slow and quiet by nature would otherwise wake
-itself for ever.
+A program that prints nothing for long is reported to its session as a stalled turn (source ``cli-watchdog``). A turn
+that such a report has started makes no report itself. Otherwise a slow and quiet program would wake itself for ever.
 """
 
 from __future__ import annotations
@@ -33,10 +32,10 @@ TRY_LATER: Final = 75
 """The exit status that asks for another try soon: ``EX_TEMPFAIL``."""
 
 ERROR_SHOWN_MAX: Final = 500
-"""Characters of standard error's end that a failure's reason shows."""
+"""Characters from the end of standard error that the reason of a failure shows."""
 
 _GRACE: Final = 2
-"""Seconds from SIGTERM to SIGKILL when a turn is cancelled; less than a turn is given to end."""
+"""Seconds from SIGTERM to SIGKILL when a turn is cancelled. A turn has more than that to end after its cancellation."""
 
 _BUSY: Final = Skipped("requests-in-flight")
 
@@ -48,8 +47,8 @@ class CommandAgent:
 
     Attributes:
         command: The program and its arguments.
-        folder: Where it runs; ``None`` is the host's own.
-        silence_notice_ms: Report the turn as stalled after so long without output, once; ``None`` never does.
+        folder: Where it runs; ``None`` means the working directory of the host.
+        silence_notice_ms: Report the turn as stalled, once, after this time without output; ``None``: never.
     """
 
     command: tuple[str, ...]
@@ -59,7 +58,7 @@ class CommandAgent:
     async def __call__(self, turn: Turn) -> Outcome:
         """Run the program for one turn.
 
-        Cancellation: the program is ended with its whole tree, and has ended when this returns.
+        Cancellation: the program and its whole tree are ended, and have ended when this returns.
         """
         try:
             job = await self._start(turn)
@@ -118,7 +117,7 @@ def _because(why: str) -> str:
 
 
 def turn_json(turn: Turn) -> str:
-    """The turn as one JSON object on one line. What its keys mean is said in ``docs/configuration.md``."""
+    """The turn as one JSON object on one line. ``docs/configuration.md`` explains its keys."""
     shown: dict[str, Any] = {
         "agent_id": turn.agent_id,
         "session_key": turn.session_key,

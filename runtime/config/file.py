@@ -1,9 +1,11 @@
-"""Configuration files: TOML, read into :class:`~..protocols.config.HostConfig`, with every mistake said at once.
+"""Configuration files: TOML, read into :class:`~..protocols.config.HostConfig`. All mistakes are reported at once.
 
-The keys of a file are the arguments of the classes (``min_spacing``, not ``min_spacing_ms``), so a file can say what
+The keys of a file are the arguments of the classes (``min_spacing``, not ``min_spacing_ms``). So a file can say what
 the API can, and no list of keys has to be kept beside them. cattrs finds the way through types and containers and
-gathers what goes wrong. Its own hooks for tables are not used, because they stop at the first value that a class
-refuses; here each value is held against its own attribute first, and the class sees what has passed.
+collects the errors. Rejected: its own hooks for tables, because they stop at the first value that a class refuses. Here
+each value is first checked against its own attribute, and the class is made of the values that passed.
+
+Each value is converted here, once. What is converted is handed on as it is, down to the gate that reads it.
 """
 
 from __future__ import annotations
@@ -30,21 +32,20 @@ from cattrs.errors import (
 from ...protocols.config import AgentConfig, HostConfig
 from ...protocols.errors import ConfigError, InvalidInputError
 from ...protocols.schedule.active_hours import ActiveHours
-from ...protocols.schedule.heartbeat import Heartbeat
 from ...protocols.values.duration import Duration
-from .handlers import agent_problems
+from .handlers import handler_problems, load_handlers
 
 Table = Mapping[str, Any]
 
 
 def load_config(path: str | Path) -> HostConfig:
-    """Read a configuration file. The modules of its handlers are imported, to see that they are there.
+    """Read a configuration file, and load the handlers that it names.
 
     Args:
-        path: A TOML file. Unless it says ``folder``, the folder it lies in is the configuration's.
+        path: A TOML file. If it gives no ``folder``, the configuration's folder is the one of the file.
 
     Raises:
-        ConfigError: It cannot be read, is not TOML, or is wrong; every mistake is listed with its key, its value and
+        ConfigError: It cannot be read, is not TOML, or is wrong. Every mistake is listed with its key, its value and
             what is accepted.
     """
     path = Path(path)
@@ -56,30 +57,40 @@ def load_config(path: str | Path) -> HostConfig:
 
 
 def parse_config(data: Table, origin: str = "configuration") -> HostConfig:
-    """Make a configuration of tables as TOML and JSON have them.
+    """Make a configuration from tables as TOML and JSON have them, and load the handlers that it names.
 
     Args:
         data: The top-level table.
-        origin: How to call it in errors.
+        origin: Its name in errors.
 
     Raises:
-        ConfigError: It is wrong; every mistake is listed.
+        ConfigError: It is wrong. Every mistake is listed.
     """
-    config: HostConfig | None = None
-    problems: list[str] = []
+    problems = list(_folder_problems(data))
     try:
-        config = _converter().structure(data, HostConfig)
+        config = load_handlers(_converter().structure(data, HostConfig))
     except BaseValidationError as error:
-        problems = list(_lines(error, ""))
-    if any(line.startswith("agents[") for line in problems):
-        problems += _repeated_ids(data)  # else the class has seen all agents, and said so
-    folder = folder if isinstance(folder := data.get("folder"), str) else None
+        # Without a configuration there are still tables: look for the mistakes that only a complete one would show.
+        found = list(_lines(error, ""))
+        if any(line.startswith("agents[") for line in found):
+            found += _repeated_ids(data)  # otherwise the class has compared the ids already
+        problems += [*found, *handler_problems(_agents(data), _folder_of(data))]
+    except ConfigError as error:
+        problems += error.problems
+    else:
+        if not problems:
+            return config
+    raise ConfigError(origin, problems)
+
+
+def _folder_of(data: Table) -> str | None:
+    return folder if isinstance(folder := data.get("folder"), str) else None
+
+
+def _folder_problems(data: Table) -> Iterator[str]:
+    folder = _folder_of(data)
     if folder is not None and not Path(folder).is_dir():
-        problems.append(f"folder: {folder!r} is not a folder")
-    problems += agent_problems(_agents(data), folder)
-    if config is None or problems:
-        raise ConfigError(origin, problems)
-    return config
+        yield f"folder: {folder!r} is not a folder"
 
 
 def _read(path: Path) -> dict[str, Any]:
@@ -94,17 +105,17 @@ def _read(path: Path) -> dict[str, Any]:
     raise ConfigError(str(path), [problem])
 
 
-# ---- what is checked before and beside the classes
+# ---- what no class can check
 
 
-def _agents(data: Table) -> Iterator[tuple[str | None, list[str] | None]]:
-    """``handler`` and ``command`` of each agent, as far as they are of the right type."""
+def _agents(data: Table) -> Iterator[tuple[str | None, list[str]]]:
+    """``handler`` and ``command`` of each agent, if they are of the right type."""
     for agent in _agent_tables(data):
         handler, command = agent.get("handler"), agent.get("command")
         words = cast("list[Any]", command) if isinstance(command, list) else []
         yield (
             handler if isinstance(handler, str) else None,
-            words if all(isinstance(word, str) for word in words) else None,
+            words if all(isinstance(word, str) for word in words) else [],
         )
 
 
@@ -176,17 +187,14 @@ _STAND_INS: Final[dict[type, dict[str, Any]]] = {
     ActiveHours: {"start": "00:00", "end": "24:00"},
     AgentConfig: {"id": "unnamed", "handler": "unnamed:unnamed", "command": ("unnamed",)},
 }
-"""Good values in the place of bad ones, so that the class can be asked about the rest."""
-
-_ASKED_ALONE: Final = {ActiveHours: ("start", "end", "timezone"), Heartbeat: ("every",)}
-"""Values that only the making of the whole checks."""
+"""Good values in place of bad ones, so that the class can check the rest."""
 
 
 def _table(converter: Converter, value: Any, cls: type[Any]) -> Any:
-    """Make a class of a table, and gather everything that is wrong with it.
+    """Make a value of a class from a table, and collect everything that is wrong with the table.
 
     Raises:
-        ClassValidationError: Something is; each mistake carries the key it is about.
+        ClassValidationError: Something is wrong. Each mistake carries its key.
     """
     table: Table = _of(Mapping, value, "a table")
     hints = get_type_hints(cls)
@@ -199,8 +207,9 @@ def _table(converter: Converter, value: Any, cls: type[Any]) -> Any:
     for key in [key for key in table if key in attributes]:
         try:
             value = _value(converter, table[key], attributes[key], hints[attributes[key].name])
-            _ask_alone(cls, key, value)
-        except Exception as error:  # noqa: BLE001 - whatever a class finds wrong is said to whoever wrote the file
+            if cls is ActiveHours:  # its attributes have no converters: only making the whole checks them
+                cls(**{**_STAND_INS[cls], key: value})
+        except Exception as error:  # noqa: BLE001 - all that a class finds wrong is reported to the author of the file
             wrong.append(_about(key, error))
         else:
             good[key] = value
@@ -222,18 +231,14 @@ def _about(key: str, error: Exception) -> Exception:
 
 
 def _value(converter: Converter, given: Any, attribute: Any, hint: Any) -> Any:
-    """One value, held against its attribute's own converter and validator."""
+    """One value, converted and checked as its own attribute does it."""
     is_duration = attribute.name.endswith("_ms")  # the only attributes whose converter takes another type
     value = given if is_duration else converter.structure(given, hint)
-    final = value if attribute.converter is None else attribute.converter(value)
+    if attribute.converter is not None:
+        value = attribute.converter(value)  # the class converts again: each converter returns its own result unchanged
     if attribute.validator is not None:
-        attribute.validator(None, attribute, final)
+        attribute.validator(None, attribute, value)
     return value
-
-
-def _ask_alone(cls: type, key: str, value: Any) -> None:
-    if key in _ASKED_ALONE.get(cls, ()):
-        cls(**{**_STAND_INS.get(cls, {}), key: value})
 
 
 def _stood_in(cls: type, table: Table, missing: list[str], good: dict[str, Any]) -> dict[str, Any]:
@@ -242,14 +247,14 @@ def _stood_in(cls: type, table: Table, missing: list[str], good: dict[str, Any])
     return {**{key: stand_ins[key] for key in failed if key in stand_ins}, **good}
 
 
-# ---- what is said
+# ---- messages
 
 _VALIDATOR: Final = re.compile(r"'\w+' must be (>=|<=|>|<) (\S+): (.+)")
 _BOUNDS: Final = {">=": "at least", "<=": "at most", ">": "more than", "<": "less than"}
 
 
 def _lines(error: BaseException, path: str) -> Iterator[str]:
-    """A line for each mistake: its key's path, its value, what is accepted."""
+    """One line for each mistake: the path of its key, its value, what is accepted."""
     if isinstance(error, BaseValidationError):
         for part in error.exceptions:
             yield from _lines(part, path + _step(part, at_top=not path))
@@ -271,4 +276,4 @@ def _said(error: BaseException, path: str) -> str:
     if found := _VALIDATOR.fullmatch(text):
         return f"{found[3]}: expected {_BOUNDS[found[1]]} {found[2]}"
     key = re.escape(path.rpartition(".")[2])
-    return re.sub(rf"^(?:\w+\.)?{key}:? ", "", text)  # the classes say which field it is: Heartbeat.every: ...
+    return re.sub(rf"^(?:\w+\.)?{key}:? ", "", text)  # the classes name the field: "Heartbeat.every: ..."

@@ -1,4 +1,10 @@
-"""The agents of a configuration, made callable before anything starts: Python handlers imported, programs found."""
+"""The agents of a configuration, made callable: Python handlers are imported, programs are looked for.
+
+A handler is loaded once for a configuration. :func:`load_handlers` keeps what it loads beside the agent's other values
+(:attr:`~wakeward.protocols.config.AgentConfig.loaded`), and every later step takes it from there. A configuration file
+is checked this way before anything starts. Rejected: a table of loaded handlers by name in this module. It would give
+out an old function after the module was loaded again.
+"""
 
 from __future__ import annotations
 
@@ -7,13 +13,12 @@ import inspect
 import shutil
 import sys
 from collections.abc import Iterable, Sequence
-from datetime import timedelta
 from difflib import get_close_matches
 from pathlib import Path
 from types import ModuleType
-from typing import Any, Final
+from typing import Any, Final, cast
 
-from attrs import fields
+from attrs import evolve, fields
 
 from ...protocols.config import AgentConfig, AgentOptions, HostConfig
 from ...protocols.errors import ConfigError, InvalidInputError
@@ -24,68 +29,87 @@ _ACCEPTED: Final = "'module:function', an async function that takes a turn"
 
 
 def configured_agents(config: HostConfig) -> list[AgentSpec]:
-    """The agents of a configuration, ready to be added to a host. Their modules are imported.
+    """The agents of a configuration, ready to be added to a host.
 
     Raises:
-        ConfigError: An agent cannot be called. All such agents are listed.
+        ConfigError: A handler cannot be loaded. All such agents are listed.
     """
-    if problems := agent_problems([(agent.handler, agent.command) for agent in config.agents], config.folder):
+    return [_spec(agent) for agent in load_handlers(config).agents]
+
+
+def _spec(agent: AgentConfig) -> AgentSpec:
+    # A duration among the options is of type Milliseconds by now, which AgentSpec takes without converting it.
+    options = {str(each.alias): getattr(agent, each.name) for each in fields(AgentOptions)}
+    return AgentSpec(agent.id, cast("Handler", agent.loaded), **options)
+
+
+def load_handlers(config: HostConfig) -> HostConfig:
+    """A copy of the configuration in which each agent keeps its loaded handler. What is loaded already stays.
+
+    Raises:
+        ConfigError: A handler cannot be loaded. All such agents are listed.
+    """
+    loaded: list[AgentConfig] = []
+    problems: list[str] = []
+    for number, agent in enumerate(config.agents):
+        try:
+            handler = agent.loaded  # compared with None: a user's handler may well be falsy
+            if handler is None:
+                handler = _load(agent.handler, agent.command, config.folder)
+            loaded.append(agent.with_loaded(handler))
+        except InvalidInputError as error:
+            problems.append(_problem(number, agent.handler, error))
+    if problems:
         raise ConfigError("configuration", problems)
-    return [_spec(agent, config.folder) for agent in config.agents]
+    return evolve(config, agents=tuple(loaded))
 
 
-def _spec(agent: AgentConfig, folder: str | None) -> AgentSpec:
-    if agent.handler is not None:
-        handler = load_handler(agent.handler, folder)
-    else:
-        assert agent.command is not None, agent
-        handler = CommandAgent(agent.command, folder)
-    options = {str(each.alias): _given(agent, each.name) for each in fields(AgentOptions)}
-    return AgentSpec(agent.id, handler, **options)
-
-
-def _given(agent: AgentConfig, name: str) -> Any:
-    """An option in the form in which it is given, which for what ends in ``_ms`` is a duration."""
-    value = getattr(agent, name)
-    return timedelta(milliseconds=value) if name.endswith("_ms") and value is not None else value
-
-
-def agent_problems(given: Iterable[tuple[str | None, Sequence[str] | None]], folder: str | None) -> list[str]:
-    """What keeps configured agents from being called, a line each: ``agents[1].handler: ...``.
+def handler_problems(given: Iterable[tuple[str | None, Sequence[str]]], folder: str | None) -> list[str]:
+    """Why agents cannot be called, one line each: ``agents[1].handler: ...``. For tables that are no configuration yet.
 
     Args:
-        given: ``handler`` and ``command`` of each agent, in order.
-        folder: Where modules are sought first, and where programs run.
+        given: ``handler`` and ``command`` of each agent, in order; an empty command is none.
+        folder: Python searches it first for modules, and programs run in it.
     """
     problems: list[str] = []
     for number, (handler, command) in enumerate(given):
-        try:
-            if handler is not None:
-                load_handler(handler, folder)
-        except InvalidInputError as error:
-            problems.append(f"agents[{number}].handler: {error}")
-        try:
-            if command:
-                check_command(command, folder)
-        except InvalidInputError as error:
-            problems.append(f"agents[{number}].command: {error}")
+        for wanted in ((handler, ()), (None, command)):  # an agent may wrongly have both
+            try:
+                _load(*wanted, folder)
+            except InvalidInputError as error:
+                problems.append(_problem(number, wanted[0], error))
     return problems
 
 
-def load_handler(name: str, folder: str | None) -> Handler:
+def _problem(number: int, handler: str | None, error: InvalidInputError) -> str:
+    return f"agents[{number}].{'command' if handler is None else 'handler'}: {error}"
+
+
+def _load(handler: str | None, command: Sequence[str] | None, folder: str | None) -> Handler | None:
+    if handler is not None:
+        return _python_handler(handler, folder)
+    if not command:
+        return None
+    _check_program(command, folder)
+    return CommandAgent(tuple(command), folder)
+
+
+def _python_handler(name: str, folder: str | None) -> Handler:
     """Import ``module:function``.
 
     Args:
         name: For example ``"agents.ops:handle"``.
-        folder: Sought first; it stays on Python's path, as a script's folder does.
+        folder: Python searches it first. It stays on Python's path, as a script's folder does: a handler may import a
+            module from it later.
 
     Raises:
-        InvalidInputError: There is no such module, its import failed, or it has no such async function.
+        InvalidInputError: There is no such module, its import fails, or it has no such async function.
     """
     module_name, colon, attribute = name.partition(":")
     if not (colon and attribute and all(part.isidentifier() for part in module_name.split("."))):
         raise InvalidInputError(f"{name!r}: expected {_ACCEPTED}")
     if folder is not None and folder not in sys.path:
+        # First, as for a script: a module beside the file wins over an installed one of the same name.
         sys.path.insert(0, folder)
     module = _import(name, module_name)
     handler: Any = module
@@ -99,19 +123,20 @@ def load_handler(name: str, folder: str | None) -> Handler:
 
 
 def _import(name: str, module_name: str) -> ModuleType:
-    importlib.invalidate_caches()  # the module may be younger than the last look into its folder
+    importlib.invalidate_caches()  # the module may be newer than Python's last look into its folder
     try:
         return importlib.import_module(module_name)
     except ModuleNotFoundError as error:
         missing = error.name or module_name
         needed = "" if f"{module_name}.".startswith(f"{missing}.") else f", which {module_name!r} imports"
         raise InvalidInputError(f"{name!r}: there is no module {missing!r}{needed}") from error
-    except (Exception, SystemExit) as error:  # whatever a user's module does when it is imported
+    except (Exception, SystemExit) as error:  # a user's module may do anything when it is imported
         said = f"{type(error).__name__}: {error}"
         raise InvalidInputError(f"{name!r}: the import of {module_name!r} failed with {said}") from error
 
 
 def _is_async(handler: Any) -> bool:
+    # An object with an async __call__ is accepted, too. Its class is asked, because Python calls type(x).__call__.
     return inspect.iscoroutinefunction(handler) or inspect.iscoroutinefunction(type(handler).__call__)
 
 
@@ -122,15 +147,15 @@ def _hint(module: ModuleType, attribute: str) -> str:
     return f"; its async functions: {', '.join(known)}" if known else ""
 
 
-def check_command(command: Sequence[str], folder: str | None) -> None:
-    """See that the program is there.
+def _check_program(command: Sequence[str], folder: str | None) -> None:
+    """Check that the program exists.
 
     Args:
         command: The program and its arguments.
         folder: Where it will run; a path with a slash is relative to it.
 
     Raises:
-        InvalidInputError: It is not, or cannot be executed.
+        InvalidInputError: It does not, or it cannot be executed.
     """
     program = command[0]
     path = str(Path(folder or ".") / program) if "/" in program else program

@@ -2,51 +2,48 @@
 
 from __future__ import annotations
 
-from typing import Protocol, final
+from collections.abc import Callable
+from typing import Final, final
 
 import trio
 
+from ..process import ProcessShell
+from .outstanding import Outstanding
 from .statistics import DrainReport
+from .tickets import Tickets
+from .turn_runner import INTERRUPTED, TurnRunner
 
-
-class Drainable(Protocol):
-    """What a drain asks of a host."""
-
-    async def wait_quiet(self) -> None:
-        """Wait until no turn and no child runs."""
-        ...
-
-    def interrupt_turns(self) -> tuple[str, ...]:
-        """Cancel every turn; the sessions whose turn that was."""
-        ...
-
-    async def end_children(self) -> int:
-        """End every child with its tree, and wait for it; how many there were."""
-        ...
-
-    def abandon(self) -> None:
-        """Tell everybody who still waits that nothing will come of it."""
-        ...
-
-    def events_retained(self) -> dict[str, int]:
-        """Events not yet presented, by session."""
-        ...
+CANCEL_GRACE_MS: Final = 5_000
+"""How long, when the grace of a drain is over, children have between SIGTERM and SIGKILL."""
 
 
 @final
-class Drain:
-    """One drain. Runs in a task of the host, so it goes on when who asked for it is cancelled."""
+class HostDrain:
+    """One drain. It runs in a task of the host, so it goes on when the caller who asked for it is cancelled."""
 
-    def __init__(self, host: Drainable, nursery: trio.Nursery, grace_ms: int) -> None:
-        """Begin."""
-        self._host = host
+    def __init__(
+        self,
+        nursery: trio.Nursery,
+        outstanding: Outstanding,
+        turns: TurnRunner,
+        shell: ProcessShell,
+        tickets: Tickets,
+        events_retained: Callable[[], dict[str, int]],
+        grace_ms: int,
+    ) -> None:
+        """Begin. Nothing new is taken any more, and no turn starts."""
+        self._outstanding = outstanding
+        self._turns = turns
+        self._shell = shell
+        self._tickets = tickets
+        self._events_retained = events_retained
         self._grace = trio.CancelScope(deadline=trio.current_time() + grace_ms / 1000)
         self._done = trio.Event()
         self._report: DrainReport | None = None
         nursery.start_soon(self._run, name="drain of the host")
 
-    def hasten(self, grace_ms: int) -> None:
-        """Make the grace end no later than ``grace_ms`` from now."""
+    def shorten(self, grace_ms: int) -> None:
+        """Let the grace end no later than ``grace_ms`` from now."""
         self._grace.deadline = min(self._grace.deadline, trio.current_time() + grace_ms / 1000)
 
     async def wait(self) -> DrainReport:
@@ -58,14 +55,29 @@ class Drain:
     async def _run(self) -> None:
         with trio.CancelScope(shield=True):
             with self._grace:
-                await self._host.wait_quiet()
-            interrupted = self._host.interrupt_turns()
-            children = await self._host.end_children()
-            self._host.abandon()
+                await self._outstanding.wait_quiet()
+            interrupted = self._interrupt_turns()
+            children = await self._end_children()
+            self._tickets.close()
+            self._outstanding.abandon()
             self._report = DrainReport(
                 in_time=not interrupted and not children,
                 turns_interrupted=interrupted,
                 children_ended=children,
-                events_retained=self._host.events_retained(),
+                events_retained=self._events_retained(),
             )
             self._done.set()
+
+    def _interrupt_turns(self) -> tuple[str, ...]:
+        """Cancel every turn that runs; its events are kept. Returns the sessions whose turns those are."""
+        running = self._turns.running
+        for turn in running:
+            self._turns.interrupt(turn.turn_id, INTERRUPTED)
+        return tuple(turn.session_key for turn in running)
+
+    async def _end_children(self) -> int:
+        """End every child with its tree (those started detached excepted), and wait for it. Returns how many."""
+        children = self._outstanding.children
+        self._shell.stop_all(CANCEL_GRACE_MS)
+        await self._outstanding.wait_quiet()
+        return children

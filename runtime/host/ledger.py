@@ -9,7 +9,7 @@ from typing import Final, final
 
 from loguru import logger
 
-from ...protocols.wakes.decision import Decision, DecisionKind
+from ...protocols.wakes.decision import Decision, DecisionCounts, DecisionKind
 
 LOGGED_EACH: Final = 10
 """How many decisions of a kind that needs a person are logged one by one."""
@@ -21,6 +21,7 @@ _LOGGED: Final = {
     DecisionKind.DEAD: "an event of session {session_key} is dead: {reason}",
     DecisionKind.REFUSED: "refused for agent {agent_id}, session {session_key}: {reason}",
 }
+_NO_COUNTS: Final = DecisionCounts()
 
 
 @final
@@ -34,6 +35,7 @@ class MemoryLedger:
     def __init__(self, size: int) -> None:
         self._decisions: deque[Decision] = deque(maxlen=size)
         self.counts: Counter[DecisionKind] = Counter()
+        self._by_agent: dict[str, DecisionCounts] = {}
         self._watchers: tuple[Callable[[Decision], None], ...] = ()
 
     @contextmanager
@@ -47,15 +49,21 @@ class MemoryLedger:
 
     def record(self, decision: Decision, /) -> None:
         """Keep a decision; what needs a person's eye is logged as a warning."""
+        kind, agent_id = decision.kind, decision.agent_id
         self._decisions.append(decision)
-        self.counts[decision.kind] += 1
+        self.counts[kind] += 1
+        if agent_id is not None:
+            counts = self._by_agent.get(agent_id)
+            if counts is None:
+                counts = self._by_agent[agent_id] = DecisionCounts()
+            counts.note(decision)
         for watcher in self._watchers:
             watcher(decision)
-        if decision.kind in _LOGGED and self._is_news(decision.kind):
+        if kind in _LOGGED and self._is_news(kind):
             logger.warning(
-                _LOGGED[decision.kind] + " ({count} so far)",
-                count=self.counts[decision.kind],
-                agent_id=decision.agent_id,
+                _LOGGED[kind] + " ({count} so far)",
+                count=self.counts[kind],
+                agent_id=agent_id,
                 session_key=decision.session_key,
                 reason=decision.reason,
                 until_ms=decision.until_ms,
@@ -65,6 +73,14 @@ class MemoryLedger:
         """The first ten of a kind, then whenever their number has doubled: a flood makes no flood of lines."""
         count = self.counts[kind]
         return count <= LOGGED_EACH or count & (count - 1) == 0
+
+    def counts_of(self, agent_id: str) -> DecisionCounts:
+        """The books of one agent since it was added."""
+        return self._by_agent.get(agent_id, _NO_COUNTS)
+
+    def forget_counts(self, agent_id: str) -> None:
+        """The agent has left."""
+        self._by_agent.pop(agent_id, None)
 
     def __len__(self) -> int:
         return len(self._decisions)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 import time
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
@@ -11,54 +12,74 @@ import trio
 
 from ...protocols.config import HostConfig
 from ...protocols.jobs.messages import ShellFact
+from ...protocols.journal.apply import AgentImage, apply
+from ...protocols.journal.port import Journal
 from ..clock import Clock
-from ..config.handlers import configured_agents
-from ..kernel import open_system
+from ..config.handlers import load_handlers
+from ..journal.memory import MemoryJournal
+from ..journal.store import Store
+from ..kernel import DeadLetter, open_system
 from ..process import open_process_shell
-from .host import CANCEL_GRACE_MS, Host
+from .assembly import Assembly
+from .drain import CANCEL_GRACE_MS
+from .host import Host
 
 
 @asynccontextmanager
-async def open_host(config: HostConfig | None = None, *, clock: Clock | None = None) -> AsyncGenerator[Host]:
-    """Open a host. Leaving the block drains it: normally with the configuration's grace, else at once.
+async def open_host(
+    config: HostConfig | None = None, *, clock: Clock | None = None, journal: Journal | None = None
+) -> AsyncGenerator[Host]:
+    """Open a host. Leaving the block drains it: normally with the configuration's grace, otherwise at once.
 
     Args:
         config: How it is configured; agents with a ``handler`` or a ``command`` in it are loaded.
-        clock: The timeline; by default one anchored to the wall clock now.
+        clock: The timeline; by default one that is anchored to the wall clock now.
+        journal: Where the agents' records go; by default into memory.
 
     Raises:
         ConfigError: An agent of the configuration cannot be loaded.
 
     Cancellation: turns are cancelled, children ended with their trees; nothing outlives the block.
     """
-    config = config or HostConfig()
-    configured_agents(config)  # what is wrong with it is said before anything starts
+    config = load_handlers(config or HostConfig())  # what is wrong with it is said before anything starts
     clock = clock or Clock.start(time.time_ns() // 1_000_000)
+    boot = secrets.token_hex(8)
+    store = Store(journal or MemoryJournal(boot), AgentImage, apply)
+    links = _Links()
     failure: BaseException | None = None
     try:
-        async with open_system(name="host", clock=clock, drain_grace_ms=CANCEL_GRACE_MS) as system:
-            deliver = _Delivery()
-            async with open_process_shell(deliver, system.clock.now_ms) as shell, trio.open_nursery() as nursery:
-                host = deliver.to = Host(config, system, shell, nursery)
+        async with (
+            open_system(
+                name="host",
+                clock=clock,
+                journal=store,
+                on_dead_letter=links.on_dead_letter,
+                drain_grace_ms=CANCEL_GRACE_MS,
+            ) as system,
+            open_process_shell(links.deliver, system.clock.now_ms) as shell,
+            trio.open_nursery() as nursery,
+        ):
+            assembly = links.assembly = Assembly(config, boot, store, system, shell, nursery)
+            host = assembly.host
+            try:
                 host.reconfigure(config)
-                try:
-                    yield host
-                except BaseException as error:
-                    failure = error
-                    raise
-                finally:
-                    with trio.CancelScope(shield=True):
-                        await host.drain(grace=0 if failure else None)
-                    nursery.cancel_scope.cancel(reason="the host closes")
+                yield host
+            except BaseException as error:
+                failure = error
+                raise
+            finally:
+                with trio.CancelScope(shield=True):
+                    await host.drain(grace=0 if failure else None)
+                nursery.cancel_scope.cancel(reason="the host closes")
     except BaseExceptionGroup as group:
-        # A nursery wraps what leaves its body; whoever wrote the body expects it as it was.
+        # A nursery wraps what leaves its body. The author of the body expects it as it was.
         if failure is not None and _leaves(group) <= _leaves(failure):
             raise failure from failure.__cause__
         raise
 
 
 def _leaves(error: BaseException) -> set[int]:
-    """The exceptions themselves, however deep in groups; Trio makes the groups anew on their way out."""
+    """The exceptions themselves, however deep in groups; Trio makes the groups again on their way out."""
     if isinstance(error, BaseExceptionGroup):
         group = cast("BaseExceptionGroup[BaseException]", error)
         return {leaf for inner in group.exceptions for leaf in _leaves(inner)}
@@ -66,10 +87,15 @@ def _leaves(error: BaseException) -> set[int]:
 
 
 @final
-class _Delivery:
-    """The process shell is made before the host, and tells it."""
+class _Links:
+    """From what is made before the assembly to the assembly."""
 
-    to: Host
+    assembly: Assembly
 
-    def __call__(self, fact: ShellFact) -> None:
-        self.to.deliver(fact)
+    def deliver(self, fact: ShellFact) -> None:
+        """The process shell reports something."""
+        self.assembly.jobs.deliver(fact)
+
+    def on_dead_letter(self, letter: DeadLetter) -> None:
+        """The kernel could not deliver a message."""
+        self.assembly.on_dead_letter(letter)

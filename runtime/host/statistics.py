@@ -12,9 +12,9 @@ class AgentStatistics:
     """One agent since it was added.
 
     Attributes:
-        wakes: Wakes it was asked for, those that came with an event included.
+        wakes: Wakes that it was asked for, those that came with an event included.
         coalesced: Of these, how many joined another that was pending.
-        deferred: How often a wake was held, by reason.
+        deferred: How often a wake was held, by what held it.
         events_retained: Accepted and waiting. Accepted = presented + retained + dead.
     """
 

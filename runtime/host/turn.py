@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, final
+from typing import Protocol, Unpack, final
 
 from attrs import define
 
@@ -10,10 +10,15 @@ from ...protocols.wakes.event import DeliveryContext, Event
 from ...protocols.wakes.turn import TurnRequest
 from ...protocols.wakes.wake import Intent, Source, WakeTask
 from ..jobs.handle import JobHandle
-from ..jobs.options import Command, JobOptions
+from ..jobs.options import Command, JobKeywords, JobOptions
 
-if TYPE_CHECKING:
-    from .host import Host
+
+class TurnPort(Protocol):
+    """What a turn may ask of its host."""
+
+    async def exec_for_turn(self, session_key: str, command: Command, options: JobOptions, source: Source) -> JobHandle:
+        """Run a command for the session of a turn."""
+        ...
 
 
 @final
@@ -22,11 +27,11 @@ class Turn:
     """One run of an agent's handler on one session."""
 
     _request: TurnRequest
-    _host: Host
+    _port: TurnPort
 
     @property
     def turn_id(self) -> int:
-        """Unique within the host."""
+        """Unique within the run of the host."""
         return self._request.turn_id
 
     @property
@@ -101,16 +106,20 @@ class Turn:
         """How long it may take; then it is cancelled."""
         return self._request.timeout_ms
 
-    async def exec(self, command: Command, **options: Any) -> JobHandle:
-        """Run a command for this session: :meth:`Host.exec <wakeward.runtime.host.Host.exec>` with the turn's
+    async def exec(self, command: Command, **options: Unpack[JobKeywords]) -> JobHandle:
+        """Run a command for this session: :meth:`Host.exec <wakeward.runtime.host.host.Host.exec>` with the turn's
         session.
         """
-        return await self._host.exec(self.session_key, command, **options)
+        return await self._exec(command, JobOptions(**options), Source.EXEC_EVENT)
 
-    async def exec_background(self, command: Command, **options: Any) -> JobHandle:
+    async def exec_background(self, command: Command, **options: Unpack[JobKeywords]) -> JobHandle:
         """Run a command in the background. It outlives the turn; its exit wakes this session, and no other."""
-        return await self.exec(command, background=True, **options)
+        options["background"] = True
+        return await self.exec(command, **options)
 
     async def exec_as_turn(self, command: Command, options: JobOptions) -> JobHandle:
-        """Run the program that the turn consists of: its silence is a stall of the session."""
-        return await self._host.exec_with(self.session_key, command, options, source=Source.CLI_WATCHDOG)
+        """Run the program that this turn is. Its silence is reported as the turn's own (source ``cli-watchdog``)."""
+        return await self._exec(command, options, Source.CLI_WATCHDOG)
+
+    async def _exec(self, command: Command, options: JobOptions, source: Source) -> JobHandle:
+        return await self._port.exec_for_turn(self.session_key, command, options, source)

@@ -3,6 +3,9 @@
 What leaves a handler is told apart here, once: its outcome, a crash, an interrupt (the time limit is one; the agent
 keeps it), a cancellation from outside. Whatever happens, the agent is told exactly once that the turn has ended, from a
 ``finally`` and synchronously, so that no cancellation can come between.
+
+A turn stays in the books until the agent has dealt with its end (:meth:`TurnRunner.close`). So an agent that begins
+again after a crash can tell a turn that runs, or whose end it will still hear of, from one that nobody will tell it of.
 """
 
 from __future__ import annotations
@@ -20,14 +23,14 @@ from loguru import logger
 from ...actors.agent.ports import SlotGranted, TurnEnded
 from ...protocols.receipt import Receipt
 from ...protocols.wakes.turn import Failed, Outcome, Ran, Skipped, TurnRequest
-from ...protocols.wakes.turn_slots import TurnSlots
+from ...protocols.wakes.turn_slots import Place, TurnSlots
+from .outstanding import Outstanding
 
 RunTurn = Callable[[TurnRequest], Awaitable[object]]
 """Calls an agent's handler for one request. What it returns is not trusted to be an outcome."""
 
 INTERRUPTED: Final = Skipped("interrupted")
 """The outcome of a turn that was cancelled with the whole host: its events are kept."""
-
 
 current_turn: Final[contextvars.ContextVar[TurnRequest | None]] = contextvars.ContextVar("current_turn", default=None)
 """The turn that a task works for, its child tasks included."""
@@ -48,55 +51,91 @@ class _NotAsync:
 
 @final
 class TurnRunner:
-    """Runs turns in the host's nursery. Implements :class:`~wakeward.actors.turns.Turns`."""
+    """Runs turns in the host's nursery, and keeps the turn slots. Implements
+    :class:`~wakeward.actors.agent.ports.Slots`.
+    """
 
     def __init__(
         self,
         nursery: trio.Nursery,
-        tell: Callable[[str, object], Receipt],
+        signal: Callable[[str, object], Receipt],
         handler_of: Callable[[str], RunTurn],
         turns_max: int,
+        outstanding: Outstanding,
     ) -> None:
         """Prepare to run turns.
 
         Args:
             nursery: Where the turns' tasks live.
-            tell: How the agents are told; must work while cancelled.
-            handler_of: The handler of an agent, by its address, as it is configured when the turn starts.
+            signal: How the agents are told; it must work while cancelled.
+            handler_of: The handler of an agent, by the agent's id, as it is configured when the turn starts.
             turns_max: Turns that run at once.
+            outstanding: Where turns are counted.
         """
         self._nursery = nursery
-        self._tell = tell
+        self._signal = signal
         self._handler_of = handler_of
+        self._outstanding = outstanding
         self._ids = count(1)
         self._running: dict[int, _Running] = {}
-        self.slots = TurnSlots(turns_max, lambda address, key: bool(tell(address, SlotGranted(key))))
-        self.acquire = self.slots.acquire
-        self.set_limit = self.slots.set_limit
-        self.release = self.slots.release
+        self._slots = TurnSlots(turns_max)
+        self.acquire = self._slots.acquire
+        self.holds = self._slots.holds
+        self.sessions_of = self._slots.sessions_of
+
+    # Slots
+
+    def release(self, address: str, session_key: str) -> None:
+        """See the port."""
+        self._grant(self._slots.release(address, session_key))
+
+    def set_limit(self, address: str, limit: int | None) -> None:
+        """See the port."""
+        self._grant(self._slots.set_limit(address, limit))
+
+    def resize(self, turns_max: int) -> None:
+        """Change how many turns run at once. Turns that run go on."""
+        self._grant(self._slots.resize(turns_max))
+
+    def _grant(self, served: list[Place]) -> None:
+        for address, session_key in served:
+            if not self._signal(address, SlotGranted(session_key)):
+                self.release(address, session_key)  # the agent has gone
+
+    # Turns
 
     def new_turn_id(self) -> int:
-        """See the port."""
+        """A number that no other turn of this run of the host has."""
         return next(self._ids)
 
     def start(self, address: str, request: TurnRequest) -> None:
-        """See the port. The context variables of whoever caused the turn do not leak into it."""
-        running = _Running(request, self._handler_of(address), trio.CancelScope())
+        """Run a turn. The context variables of whoever caused it do not leak into it."""
+        running = _Running(request, self._handler_of(request.agent_id), trio.CancelScope())
         self._running[request.turn_id] = running
+        self._outstanding.open_turn(request.turn_id)
         name = f"turn {request.turn_id} of {request.session_key}"
         contextvars.Context().run(self._nursery.start_soon, self._run, address, running, name=name)
 
     def interrupt(self, turn_id: int, outcome: Outcome) -> None:
-        """See the port."""
+        """Cancel a turn that runs: it ends with this outcome. Nothing happens when it has ended."""
         running = self._running.get(turn_id)
         if running is not None:
             running.outcome = outcome
             running.scope.cancel(reason=str(outcome))
 
+    def close(self, turn_id: int) -> None:
+        """The end of a turn has been dealt with, or will never be."""
+        self._outstanding.close_turn(turn_id)
+
     @property
     def running(self) -> list[TurnRequest]:
         """The turns that run, oldest first."""
         return [running.request for running in self._running.values()]
+
+    @property
+    def waiting_count(self) -> int:
+        """Sessions that wait for a slot."""
+        return self._slots.waiting_count
 
     async def _run(self, address: str, running: _Running) -> None:
         request = running.request
@@ -109,7 +148,8 @@ class TurnRunner:
                 outcome = running.outcome  # also when the handler finished all the same
         finally:
             del self._running[request.turn_id]
-            self._tell(address, TurnEnded(request.turn_id, request.session_key, outcome))
+            if not self._signal(address, TurnEnded(request.turn_id, request.session_key, outcome)):
+                self.close(request.turn_id)  # the agent has gone
 
     async def _call(self, request: TurnRequest, handler: RunTurn) -> Outcome:
         """Call the handler and make an outcome of whatever comes out of it. Only a cancellation passes."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import PurePath
-from typing import Any, Final, final
+from typing import Any, Final, TypedDict, final
 
 from attrs import Attribute, field, frozen
 
@@ -136,6 +136,28 @@ class JobOptions:
             notify_on_exit=self.notify_on_exit,
             notify_on_empty_success=self.notify_on_empty_success,
         )
+
+
+class JobKeywords(TypedDict, total=False):
+    """The options of :class:`JobOptions` as keyword parameters, for type checkers. What is checked is the class."""
+
+    background: bool
+    yield_after: Duration | None
+    cwd: str | os.PathLike[str] | None
+    env: Mapping[str, str] | None
+    stdin: bytes
+    stdin_open: bool
+    timeout: Duration | None
+    no_output_timeout: Duration | None
+    silence_notice: Duration | None
+    grace: Duration
+    pty: bool
+    separate_stderr: bool
+    detach: bool
+    spill: str | os.PathLike[str] | None
+    notify_on_exit: bool
+    notify_on_empty_success: bool
+    delivery: DeliveryContext | None
 
 
 NO_OPTIONS: Final = JobOptions()

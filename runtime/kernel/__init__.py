@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from .ask import Ask
+from .commits import Recorder
 from .dead_letters import DeadLetter, DeadReason
-from .drain import DrainReport
+from .drain import SystemDrainReport
 from .errors import AddressError, AskCycleError, AskError, AskFailedError, AskRefusedError, AskTimeoutError
 from .events import Edge, Observation, Observer
+from .kernel import Performer
 from .open import open_system
 from .ref import ActorRef, Kind
-from .spec import MailboxSpec, Merge, Overflow
+from .spec import MailboxOverflow, MailboxSpec, Merge
 from .statistics import ActorStatistics, SystemStatistics
 from .system import ActorSystem
 
@@ -26,14 +28,16 @@ __all__ = [
     "AskTimeoutError",
     "DeadLetter",
     "DeadReason",
-    "DrainReport",
     "Edge",
     "Kind",
+    "MailboxOverflow",
     "MailboxSpec",
     "Merge",
     "Observation",
     "Observer",
-    "Overflow",
+    "Performer",
+    "Recorder",
+    "SystemDrainReport",
     "SystemStatistics",
     "open_system",
 ]

@@ -17,36 +17,35 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
+from functools import partial
 from itertools import takewhile
-from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar, final
+from typing import Any, ClassVar, Generic, TypeVar, final
 
 import trio
-from attrs import define, field
+from attrs import define
 
+from .cell import Cell, Handling
+from .current import present_handling
 from .dead_letters import DeadReason
 from .errors import AskCycleError, AskFailedError, AskRefusedError, AskTimeoutError
-from .mailbox import new_queue, put, waiting
-from .sender import OUTSIDE, Sender
-from .timers import Alarm
-
-if TYPE_CHECKING:
-    from .cell import Cell
-    from .handling import Turn
-    from .kernel import Kernel
+from .kernel import Kernel
+from .mailbox import waiting
+from .sender import OUTSIDE, Request
 
 T = TypeVar("T")
 
 
 @final
 @define(eq=False, repr=False, weakref_slot=False)
-class Ask(Sender, Generic[T]):
-    """One request on its way; to the asked actor it is the reply. See :class:`~wakeward.actors.port.Reply`."""
+class Ask(Request, Generic[T]):
+    """One request on its way; to the asked actor it is the reply. See :class:`~wakeward.protocols.actor.Reply`."""
 
     special: ClassVar[bool] = True
 
     callee: Cell
-    asker: Turn | None
+    asker: Handling | None
     task: trio.lowlevel.Task
+    callee_address: str
     due_ms: int
     settled: bool = False
     waiting: bool = False
@@ -54,7 +53,7 @@ class Ask(Sender, Generic[T]):
     error: BaseException | None = None
 
     def __repr__(self) -> str:
-        return f"<reply of {self.callee.address} to {self.label()}>"
+        return f"<reply of {self.callee_address} to {self.label()}>"
 
     def __call__(self, value: T, /) -> bool:
         """Answer. True when somebody was still waiting."""
@@ -85,9 +84,14 @@ class Ask(Sender, Generic[T]):
     def lost(self, detail: str, error: BaseException | None) -> None:
         """The request will not be handled, or not to its end."""
         if not self.settled:
-            failure = AskFailedError(f"ask of {self.callee.address!r}: {detail}")
+            failure = AskFailedError(f"ask of {self.callee_address!r}: {detail}")
             failure.__cause__ = error
             self.fail(failure)
+
+    def expire(self) -> None:
+        """The default deadline has passed."""
+        deadline_ms = self.callee.kernel.ask_deadline_ms
+        self.fail(AskTimeoutError(f"ask of {self.callee_address!r}: no reply within {deadline_ms} ms"))
 
     def abandon(self, _raise_cancel: object) -> trio.lowlevel.Abort:
         """The asker's task was cancelled."""
@@ -97,52 +101,31 @@ class Ask(Sender, Generic[T]):
 
     def _settle(self) -> None:
         self.settled = True
-        book = self.callee.the_book()
-        book.asks.pop(self, None)
-        book.parked.pop(self, None)
-        self.callee.kernel.asks.outstanding.pop(self, None)
+        extras = self.callee.need_extras()
+        extras.requests.pop(self, None)
+        extras.parked.pop(self, None)
+        self.callee.kernel.requests.pop(self, None)
         if self.asker is not None:
-            self.asker.asks.pop(self, None)
+            self.asker.requests.pop(self, None)
         if self.waiting:
             self.waiting = False
             trio.lowlevel.reschedule(self.task)
-
-
-@final
-@define(eq=False, repr=False)
-class Asks:
-    """The outstanding requests of a system, oldest first, and the alarm for the oldest."""
-
-    kernel: Kernel
-    deadline_ms: int
-    outstanding: dict[Ask[Any], None] = field(factory=dict["Ask[Any]", None])
-    _alarm: Alarm | None = None
-
-    def add(self, ask: Ask[Any]) -> None:
-        """Keep an eye on it."""
-        self.outstanding[ask] = None
-        if self._alarm is None:
-            self._alarm = self.kernel.timers.arm_alarm(ask.due_ms, self._expire)
-
-    def _expire(self) -> None:
-        now_ms = self.kernel.clock.now_ms()
-        for ask in list(takewhile(lambda ask: ask.due_ms <= now_ms, self.outstanding)):
-            ask.fail(AskTimeoutError(f"ask of {ask.callee.address!r}: no reply within {self.deadline_ms} ms"))
-        oldest = next(iter(self.outstanding), None)
-        self._alarm = oldest and self.kernel.timers.arm_alarm(oldest.due_ms, self._expire)
 
 
 async def request(callee: Cell, make: Callable[[Ask[T]], Any]) -> T:
     """Send what ``make`` returns and wait for the reply."""
     callee = callee.present()
     kernel = callee.kernel
-    turn = kernel.present_turn()
-    if turn is not None:
-        _refuse_cycle(turn, callee)
-    due_ms = kernel.clock.now_ms() + kernel.asks.deadline_ms
-    ask: Ask[T] = Ask(callee, turn, trio.lowlevel.current_task(), due_ms)  # Ask[T](...) takes a microsecond more
-    _submit(callee, make(ask), ask)
-    if ask.settled:  # make() has answered it itself
+    asker = present_handling(kernel)
+    if asker is not None:
+        _refuse_cycle(asker, callee)
+    due_ms = kernel.clock.now_ms() + kernel.ask_deadline_ms
+    # Ask[T](...) takes a microsecond more than Ask(...).
+    ask: Ask[T] = Ask(callee, asker, trio.lowlevel.current_task(), callee.address, due_ms)
+    message = make(ask)
+    if not ask.settled:  # make() may have answered it itself
+        _submit(callee, message, ask)
+    if ask.settled:
         await trio.lowlevel.cancel_shielded_checkpoint()
     else:
         ask.waiting = True
@@ -154,70 +137,75 @@ async def request(callee: Cell, make: Callable[[Ask[T]], Any]) -> T:
 
 def admit_parked(callee: Cell) -> None:
     """Let parked requests in, in order, as far as there is room."""
-    assert callee.book is not None
-    parked = callee.book.parked
+    assert callee.extras is not None
+    parked = callee.extras.parked
     for ask in list(parked):
-        if not _enqueue(callee, parked[ask], ask):
+        if not _put(callee, parked[ask], ask):
             return
         del parked[ask]
 
 
 def fail_all(callee: Cell, detail: str, error: BaseException | None) -> None:
     """The asked actor is no more."""
-    for ask in list(callee.book.asks if callee.book else ()):
+    for ask in list(callee.extras.requests if callee.extras else ()):
         ask.lost(detail, error)
 
 
 def fail_taken(callee: Cell, detail: str, error: BaseException | None) -> None:
-    """The asked actor forgot what it had taken; what still waits in its mailbox it will come to."""
-    if callee.book is None or not callee.book.asks:
+    """The asked actor has forgotten the requests it had taken; those that still wait in its mailbox are kept."""
+    if callee.extras is None or not callee.extras.requests:
         return
     in_mailbox = {sender for _, sender in (*waiting(callee.queue), *(callee.control or ()))}
-    for ask in list(callee.book.asks):
-        if ask not in in_mailbox and ask not in callee.book.parked:
+    for ask in list(callee.extras.requests):
+        if ask not in in_mailbox and ask not in callee.extras.parked:
             ask.lost(detail, error)
 
 
-def _refuse_cycle(turn: Turn, callee: Cell) -> None:
+def _refuse_cycle(asker: Handling, callee: Cell) -> None:
     seen: set[Cell] = set()
     path = [callee]
     while path:
         cell = path.pop()
-        if cell is turn.cell:
+        if cell is asker.cell:
             raise AskCycleError(
-                f"{turn.cell.address!r} asks {callee.address!r}, which waits for {turn.cell.address!r} already"
+                f"{asker.cell.address!r} asks {callee.address!r}, which waits for {asker.cell.address!r} already"
                 if cell is not callee
                 else f"{callee.address!r} asks itself and could never answer"
             )
-        if cell not in seen and cell.life is not None and cell.life.turn is not None:
+        if cell not in seen and cell.life is not None and cell.life.handling is not None:
             seen.add(cell)
-            path.extend(ask.callee for ask in cell.life.turn.asks)
+            asked = [cell.kernel.cells.get(ask.callee_address) for ask in cell.life.handling.requests]
+            path.extend(cell for cell in asked if cell is not None)
 
 
 def _submit(callee: Cell, message: Any, ask: Ask[Any]) -> None:
+    kernel = callee.kernel
     refusal = callee.refusal(OUTSIDE if ask.asker is None else ask.asker.cell)
     if refusal is not None:
-        callee.kernel.bury(callee, message, OUTSIDE, DeadReason(refusal.value))
+        kernel.dead_letter(callee.address, message, OUTSIDE, DeadReason(refusal.value))
         raise AskRefusedError(callee.address, callee.refused(refusal))
-    book = callee.the_book()
-    book.asks[ask] = None
-    callee.kernel.asks.add(ask)
+    extras = callee.need_extras()
+    extras.requests[ask] = None
+    kernel.requests[ask] = None
+    if kernel.request_alarm is None:
+        kernel.request_alarm = kernel.timers.arm_alarm(ask.due_ms, partial(_expire, kernel))
     if ask.asker is not None:
-        ask.asker.asks[ask] = None
-    if book.parked or not _enqueue(callee, message, ask):
-        book.parked[ask] = message
+        ask.asker.requests[ask] = None
+    if extras.parked or not _put(callee, message, ask):
+        extras.parked[ask] = message
 
 
-def _enqueue(callee: Cell, message: Any, ask: Ask[Any]) -> bool:
+def _expire(kernel: Kernel[Cell]) -> None:
+    now_ms = kernel.clock.now_ms()
+    for ask in list(takewhile(lambda ask: ask.due_ms <= now_ms, kernel.requests)):
+        ask.expire()
+    oldest = next(iter(kernel.requests), None)
+    kernel.request_alarm = oldest and kernel.timers.arm_alarm(oldest.due_ms, partial(_expire, kernel))
+
+
+def _put(callee: Cell, message: Any, ask: Request) -> bool:
     if callee.queue is None and callee.room:  # the common case: it is idle
         callee.queue = deque((message, ask))
-        if not callee.scheduled:
-            callee.kernel.schedule(callee)
+        callee.arrived()
         return True
-    if callee.queue is None:
-        callee.queue = new_queue(callee.spec.mailbox)
-    if not put(callee, callee.queue, message, ask):
-        return False
-    if not callee.scheduled:
-        callee.kernel.schedule(callee)
-    return True
+    return callee.put(message, ask)

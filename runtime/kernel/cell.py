@@ -1,114 +1,188 @@
-"""The cell: all there is of a registered actor that is idle.
+"""The cell: all there is of a registered actor that is idle, and every change of its state.
 
-A million of them fit in one process, so a cell is a slotted object with what every actor needs, and the rest hangs on
-two records that are made when first needed: :class:`~.incarnation.Incarnation` lives as long as one behaviour, and
-:class:`Book` remembers across restarts.
+A million of them fit in one process, so a cell is a slotted object with what every actor needs, and the rest is in two
+records that are made when first needed: :class:`Life` lasts as long as one behaviour, and
+:class:`~.extras.Extras` remembers across restarts what few actors need.
 
-``scheduled`` means that somebody will come back to the cell: the dispatcher's ready-queue, the running turn, or the
-alarm that ends a backoff. Whoever makes work for a cell that is not scheduled puts it into the ready-queue. ``queued``
-means that it stands in the ready-queue, which it does once at most.
+One enum says where a cell stands, one table which moves are legal, and each move is a method here; an illegal one
+raises, and nothing has happened (h11's state tables are the model). A cell is in the ready-queue exactly while it is
+WAKING, READY or RESTARTING, and somebody else will come back to it (the dispatcher, a task, an alarm) while it is
+RUNNING, HANDLING, KILLING or in BACKOFF. Who has work for a cell that is DORMANT or IDLE schedules it. One exception:
+a cell that ends while it stands in the ready-queue is left there, because to search the queue would make the end of
+many actors quadratic; the dispatcher passes over it.
 """
 
 from __future__ import annotations
 
 import enum
-from collections import deque
-from typing import TYPE_CHECKING, Any, Final, final
+from collections.abc import Callable, Hashable
+from typing import Any, Final, final
 
+import trio
 from attrs import define, field
 
-from ...protocols.actor import Cause
-from ...protocols.receipt import ACCEPTED, Receipt, Refusal
-from ...protocols.restart import FRESH, RestartHistory
-from .dead_letters import DeadReason
-from .mailbox import Entry, Queue, new_queue, put
-from .sender import OUTSIDE, Sender
+from ...protocols.actor import Effect
+from ...protocols.receipt import Refusal
+from .extras import Extras
+from .kernel import Kernel
+from .mailbox import Mailbox
+from .sender import OUTSIDE, Request, Sender
 from .spec import UNDEFINED, ActorSpec
-
-if TYPE_CHECKING:
-    import trio
-
-    from .ask import Ask
-    from .incarnation import Incarnation
-    from .kernel import Kernel
-    from .supervision import Group
-    from .timers import Alarm, Timer
+from .timers import Alarm, Timer, all_timers
 
 
 class State(enum.Enum):
     """Where a cell stands."""
 
     DORMANT = "dormant"
-    """No behaviour: never activated, or passivated."""
-    ACTIVE = "active"
-    TURN = "turn"
-    """An asynchronous message is being handled."""
+    """No behaviour, no work: never activated, or passivated."""
+    WAKING = "waking"
+    """In the ready-queue, to be activated."""
+    IDLE = "idle"
+    READY = "ready"
+    """In the ready-queue, with a behaviour."""
+    RUNNING = "running"
+    """The dispatcher is at it."""
+    HANDLING = "handling"
+    """An asynchronous message is being handled in a task of its own."""
+    KILLING = "killing"
+    """The same, but cancelled: the actor ends when that task does."""
     BACKOFF = "backoff"
-    """Crashed; its restart has an instant."""
+    """Its life has ended; it waits for its restart."""
     RESTARTING = "restarting"
-    """That instant has come."""
+    """In the ready-queue, to be activated again."""
     STOPPED = "stopped"
 
-
-class Closing(enum.Enum):
-    """How a cell that takes no more messages is going to end."""
-
-    STOP = "stop"
-    """When it has finished what it accepted."""
-    OWN_STOP = "own-stop"
-    """The same, and the actor wanted it so."""
-    KILL = "kill"
-    """As soon as its cancelled turn is over."""
+    __hash__ = object.__hash__  # the table is read several times per activation; Enum's own hash is Python code
 
 
-_STOPPED: Final = State.STOPPED  # cheaper to look up than an enum member
+_S = State
+MOVES: Final[dict[State, frozenset[State]]] = {
+    _S.DORMANT: frozenset({_S.WAKING, _S.STOPPED}),
+    _S.WAKING: frozenset({_S.RUNNING, _S.STOPPED}),
+    _S.IDLE: frozenset({_S.READY, _S.DORMANT, _S.BACKOFF, _S.STOPPED}),
+    _S.READY: frozenset({_S.RUNNING, _S.BACKOFF, _S.STOPPED}),
+    _S.RUNNING: frozenset({_S.IDLE, _S.READY, _S.HANDLING, _S.BACKOFF, _S.STOPPED}),
+    _S.HANDLING: frozenset({_S.READY, _S.KILLING, _S.BACKOFF, _S.STOPPED}),
+    _S.KILLING: frozenset({_S.STOPPED}),
+    _S.BACKOFF: frozenset({_S.RESTARTING, _S.BACKOFF, _S.STOPPED}),
+    _S.RESTARTING: frozenset({_S.RUNNING, _S.BACKOFF, _S.STOPPED}),
+    _S.STOPPED: frozenset(),
+}
+"""From each state, where a cell may go."""
+
+# Cheaper to look up than enum members.
+_DORMANT, _WAKING, _RESTARTING, _STOPPED = State.DORMANT, State.WAKING, State.RESTARTING, State.STOPPED
+_IDLE, _READY, _RUNNING = State.IDLE, State.READY, State.RUNNING
 
 
-@final
-@define(eq=False, repr=False, weakref_slot=False)
-class Book:
-    """What is remembered of an actor across its restarts."""
+class Stopping(enum.Enum):
+    """Why a cell takes no more messages and ends when it has handled the accepted ones."""
 
-    watchers: dict[Cell, None] = field(factory=dict["Cell", None])
-    asks: dict[Ask[Any], None] = field(factory=dict["Ask[Any]", None])
-    parked: dict[Ask[Any], Any] = field(factory=dict["Ask[Any]", Any])
-    group: Group | None = None
-    history: RestartHistory = FRESH
-    errors: list[BaseException] = field(factory=list[BaseException])
-    attempts: int = 0
-    crashes: int = 0
-    restarts: int = 0
-    comeback: Alarm | None = None
-    ended: tuple[Cause, BaseException | None] | None = None
-    end_event: trio.Event | None = None
+    ASKED = "asked"
+    """Somebody else wanted it."""
+    OWN = "own"
+    """The actor itself wanted it: a permanent one is restarted then."""
 
 
 @final
 @define(eq=False, repr=False, weakref_slot=False)
-class Cell(Sender):
-    """One actor, by its address.
+class Handling:
+    """An asynchronous message that is being handled. See :mod:`.handling`.
 
     Attributes:
-        room: How long the fast path of ``tell`` may let the lane become, two places per message. Above 0 only while
-            messages are taken and the overflow policy has no say; with 0 every message takes the long way through
-            :meth:`offer`.
-        ticks: How many of the waiting messages are ticks of timers, which do not count for the capacity.
+        requests: The requests it waits for at present.
+        restart_at_ms: Set when it was cancelled because its actor is restarted.
     """
 
-    address: str
-    kernel: Kernel
-    spec: ActorSpec
-    room: int
+    cell: Cell
+    message: Any
+    sender: Sender
+    control: bool
+    started_ms: int
+    scope: trio.CancelScope = field(factory=trio.CancelScope)
+    requests: dict[Request, None] = field(factory=dict[Request, None])
+    over: bool = False
+    restart_at_ms: int | None = None
+
+    def cancel(self, why: str) -> None:
+        """Cancel it; it may still clean up."""
+        self.scope.cancel(reason=why)
+
+
+def _not_yet(_message: Any) -> object:
+    raise AssertionError("the factory has not returned yet")
+
+
+@define(eq=False, repr=False, weakref_slot=False)
+class Life:
+    """One life of an actor: between an activation and the next crash, passivation or end.
+
+    Attributes:
+        batch: Where its effects are noted while it handles a message; ``None``: they are performed at once.
+        saving: The batch holds a record.
+        owner: Whose records it saves; known from the first one on.
+        in_flight: How many of its messages wait for a commit.
+        watching: Whom it watches.
+        passivation: When it is looked at whether it is idle for long enough.
+    """
+
+    cell: Cell
+    behaviour: Any = None
+    receive: Callable[[Any], object] = _not_yet
+    batch: list[Effect] | None = None
+    saving: bool = False
+    owner: str | None = None
+    in_flight: int = 0
+    timers: Timer | dict[Hashable, Timer] | None = None
+    watching: dict[Cell, None] | None = None
+    handling: Handling | None = None
+    idle_from_ms: int = 0
+    passivation: Alarm | None = None
+    over: bool = False
+
+    def timer_label(self) -> str:
+        """The address of the actor."""
+        return self.cell.address
+
+    def timer_fired(self, timer: Timer) -> None:
+        """Put a timer's message into the mailbox."""
+        self.cell.put_timer_message(timer.message, timer)
+
+    def timer_claimed(self) -> None:
+        """A timer's message has left the mailbox."""
+        self.cell.timer_messages -= 1
+
+    def forget_watch(self, watched: Cell) -> None:
+        """Do not watch that actor any more."""
+        if self.watching is not None:
+            self.watching.pop(watched, None)
+        if watched.extras is not None:
+            watched.extras.watchers.pop(self.cell, None)
+
+    def end(self) -> None:
+        """Give up everything that belongs to this life."""
+        self.over = True
+        timers = self.cell.kernel.timers
+        for timer in all_timers(self):
+            timers.disarm(timer)
+        self.timers = None
+        if self.passivation is not None:
+            timers.disarm(self.passivation)
+        for watched in list(self.watching or ()):
+            self.forget_watch(watched)
+
+
+@final
+@define(eq=False, repr=False, weakref_slot=False)
+class Cell(Mailbox["Cell"]):
+    """One actor, by its address."""
+
     state: State = State.DORMANT
-    closing: Closing | None = None
-    scheduled: bool = False
-    queued: bool = False
-    ticks: int = 0
+    stopping: Stopping | None = None
     handled: int = 0
-    queue: Queue | None = None
-    control: deque[Entry] | None = None
-    life: Incarnation | None = None
-    book: Book | None = None
+    life: Life | None = None
+    extras: Extras[Cell] | None = None
 
     def __repr__(self) -> str:
         return f"<Cell {self.address} {self.state.value}>"
@@ -117,95 +191,156 @@ class Cell(Sender):
         """Its address."""
         return self.address
 
-    def the_book(self) -> Book:
-        """The book, made at the first call."""
-        if self.book is None:
-            self.book = Book()
-        return self.book
+    def need_extras(self) -> Extras[Cell]:
+        """The extras, made at the first call."""
+        if self.extras is None:
+            self.extras = Extras()
+        return self.extras
 
-    def offer(self, message: Any, sender: Sender) -> Receipt:
-        """Take a message into the user lane, or say why not. What ``tell`` does when nothing waits, or too much."""
-        if self.queue is None and self.room:  # the common case: it takes messages, and is idle
-            self.queue = deque((message, sender))
-            if not self.scheduled:
-                self.kernel.schedule(self)
-            return ACCEPTED
-        if self.state is _STOPPED or self.closing is not None or not self.kernel.open:
-            present = self.present()
-            if present is not self:
-                return present.offer(message, sender)
-            refusal = self.refusal(sender)
-            if refusal is not None:
-                return self._refused(refusal, message, sender)
-            self.room = 0  # keeps the messages from outside off the fast path
-        queue = self.queue
-        if queue is None:
-            queue = self.queue = new_queue(self.spec.mailbox)
-        if not put(self, queue, message, sender):
-            return self._refused(Refusal.FULL, message, sender)
-        if not self.scheduled:
-            self.kernel.schedule(self)
-        return ACCEPTED
+    # What the mailbox asks
 
-    def signal(self, message: Any, sender: Sender) -> Receipt:
-        """Take a message into the control lane: ahead of the user lane, never full, also while stopping or draining."""
-        if self.state is State.STOPPED or self.closing is Closing.KILL or self.kernel.closed:
-            present = self.present()
-            if present is not self:
-                return present.signal(message, sender)
-            return self._refused(Refusal.STOPPED if self.known else Refusal.UNKNOWN, message, sender)
-        if self.control is None:
-            self.control = deque()
-        self.control.append((message, sender))
-        if not self.scheduled:
-            self.kernel.schedule(self)
-        return ACCEPTED
-
-    def put_tick(self, message: Any, timer: Timer) -> None:
-        """Take the tick of a timer into the user lane."""
-        if self.queue is None:
-            self.queue = new_queue(self.spec.mailbox)
-        self.queue.extend((message, timer))
-        self.ticks += 1
-        if not self.scheduled:
-            self.kernel.schedule(self)
-
-    @property
-    def known(self) -> bool:
-        """Whether this actor exists or did exist."""
-        return self.spec is not UNDEFINED
+    def arrived(self) -> None:
+        """A message waits: put the cell into the ready-queue, unless somebody comes back to it anyway."""
+        if self.state is _IDLE:
+            self.state = _READY
+        elif self.state is _DORMANT:
+            self.state = _WAKING
+        else:
+            return
+        self.kernel.ready.append(self)
+        if self.kernel.parked:
+            self.kernel.wake()
 
     def refusal(self, sender: Sender) -> Refusal | None:
-        """Why nothing is taken at present, whatever the room."""
-        if self.state is State.STOPPED:
+        """Why nothing of ``sender`` is taken into the user lane at present, whatever the room."""
+        if self.state is _STOPPED:
             return Refusal.STOPPED if self.known else Refusal.UNKNOWN
-        if self.closing is not None or self.kernel.closed:
+        if self.stopping is not None or self.state is State.KILLING or self.kernel.closed:
             return Refusal.STOPPED
-        if not self.kernel.open and sender is OUTSIDE:
-            return Refusal.DRAINING
+        return Refusal.DRAINING if not self.kernel.open and sender is OUTSIDE else None
+
+    def control_refusal(self) -> Refusal | None:
+        """Why nothing is taken into the control lane at present."""
+        if self.state is _STOPPED or self.state is State.KILLING or self.kernel.closed:
+            return Refusal.STOPPED if self.known else Refusal.UNKNOWN
         return None
-
-    def refused(self, refusal: Refusal) -> Receipt:
-        """The receipt that says so."""
-        return Receipt(refusal, f"{self.address}: {self._explain(refusal)}")
-
-    def _refused(self, refusal: Refusal, message: Any, sender: Sender) -> Receipt:
-        self.kernel.bury(self, message, sender, DeadReason(refusal.value))
-        return self.refused(refusal)
-
-    def _explain(self, refusal: Refusal) -> str:
-        match refusal:
-            case Refusal.FULL:
-                return f"the mailbox is full ({self.spec.mailbox.capacity} waiting)"
-            case Refusal.STOPPED:
-                return "the system is closed" if self.kernel.closed else "stopped, or about to"
-            case Refusal.DRAINING:
-                return "the system is draining and takes nothing from outside"
-            case Refusal.UNKNOWN:
-                return f"no such actor, and no such kind among {self.kernel.kind_names()}"
 
     def present(self) -> Cell:
         """Who answers to this address now: another cell, when a ref has outlived the one it was made for."""
-        if self.state is not State.STOPPED:
-            return self
-        return self.kernel.resolve(self.address) or self
+        return self if self.state is not _STOPPED else self.kernel.resolve(self.address) or self
+
+    # The moves. Those of every activation (arrived, run, rest) are written out, with their row of the table as their
+    # condition: to look them up in the table makes an activation of one message a quarter slower.
+
+    def _move(self, to: State) -> None:
+        assert to in MOVES[self.state], f"{self.address} cannot go from {self.state.value} to {to.value}"
+        self.state = to
+
+    def run(self) -> State:
+        """It is first in the ready-queue. Returns the state it was in: STOPPED when it has ended there."""
+        state = self.state
+        if state is _READY or state is _WAKING or state is _RESTARTING:
+            self.state = _RUNNING
+        else:
+            assert state is _STOPPED, self
+        return state
+
+    def begin_life(self, life: Life) -> None:
+        """The factory has made a behaviour."""
+        assert self.state is State.RUNNING, self
+        self.life = life
+
+    def requeue(self) -> None:
+        """More waits: back to the end of the ready-queue."""
+        self._move(State.READY)
+        self._enqueue()
+
+    def rest(self) -> None:
+        """Nothing waits: let the mailbox go."""
+        assert self.state is _RUNNING, self
+        self.state = _IDLE
+        self.queue = self.control = None
+
+    def passivate(self) -> None:
+        """Its life has ended, and its next message begins another."""
+        self._move(State.DORMANT)
+        self.life = None
+
+    def begin_handling(self, handling: Handling) -> None:
+        """An asynchronous message is being handled from now on."""
+        assert self.life is not None, self
+        self._move(State.HANDLING)
+        self.life.handling = handling
+        self.kernel.handlings[self] = None
+
+    def end_handling(self) -> None:
+        """That is over. The caller moves the cell on."""
+        assert self.life is not None, self
+        assert self.state is State.HANDLING or self.state is State.KILLING, self
+        del self.kernel.handlings[self]
+        self.life.handling = None
+        self.handled += 1
+        self.kernel.handled += 1
+
+    def kill_handling(self) -> None:
+        """End the actor when its present message, which the caller cancels, is over."""
+        self._move(State.KILLING)
+        self.room = 0
+
+    def stop(self, why: Stopping) -> None:
+        """Take no more messages, and end when the accepted ones are handled."""
+        self.stopping = why
+        self.room = 0
+
+    def back_off(self) -> None:
+        """Its life has ended; it waits for a restart, and takes messages meanwhile."""
+        if self.state is State.READY or self.state is State.RESTARTING:
+            self.kernel.ready.remove(self)  # it is placed again, behind the group's members before it
+        self._move(State.BACKOFF)
+        self.life = None
+        self.kernel.backoffs[self] = None
+        if self.stopping is None and self.kernel.open:
+            self.room = self.spec.room
+
+    def restart(self) -> None:
+        """The instant of its restart has come."""
+        self._move(State.RESTARTING)
+        self.kernel.backoffs.pop(self, None)
+        self._enqueue()
+
+    def end(self) -> None:
+        """It is no more."""
+        self._move(State.STOPPED)
+        self.life = self.stopping = None
+        self.room = 0
+        self.kernel.backoffs.pop(self, None)
+
+    def stopped_itself(self) -> None:
+        """It has finished what it accepted, and is going to be restarted: it may take messages again."""
+        self.stopping = None
+
+    def close_admission(self) -> None:
+        """Messages take the long way from now on, where those from outside are refused."""
+        self.room = 0
+
+    def count(self, handled: int) -> None:
+        """So many messages were handled without a crash."""
+        self.handled += handled
+        self.kernel.handled += handled
+        if handled and self.extras is not None:
+            self.extras.attempts = 0
+
+    def _enqueue(self) -> None:
+        self.kernel.ready.append(self)
+        if self.kernel.parked:
+            self.kernel.wake()
+
+
+def new_cell(kernel: Kernel[Cell], address: str, spec: ActorSpec) -> Cell:
+    """An actor that has not begun."""
+    return Cell(address, kernel, spec, spec.room if kernel.open else 0)
+
+
+def unknown_cell(kernel: Kernel[Cell], address: str) -> Cell:
+    """Stands for an actor that nobody has defined; it is not registered."""
+    return Cell(address, kernel, UNDEFINED, 0, state=State.STOPPED)

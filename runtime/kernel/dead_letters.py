@@ -1,7 +1,7 @@
-"""Dead letters: every message that was refused, dropped or left behind, attributed and counted.
+"""Dead letters: every message that was refused, dropped or not handled, with its sender and the reason, and counted.
 
-The ring is bounded; the counts are not. Logging is throttled, because a flood of refusals is exactly when an emitted
-line (some 15 us) hurts most.
+The ring is bounded; the counts are not. Logging is throttled: an emitted line costs some 15 us, and a flood of refusals
+is when this hurts most.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from loguru import logger
 RING_MAX: Final = 1_000
 LOG_WINDOW_MS: Final = 1_000
 LOG_LINES_MAX: Final = 10
-"""At most so many lines per window; what was held back is said when the next window opens."""
+"""At most so many lines per window. How many were held back is logged when the next window begins."""
 
 
 class DeadReason(enum.Enum):
@@ -28,23 +28,33 @@ class DeadReason(enum.Enum):
     DRAINING = "draining"
     UNKNOWN = "unknown"
     DROPPED = "dropped"
-    """Made room for a newer one."""
+    """Was dropped to make room for a newer one."""
     CRASHED = "crashed"
-    """Crashed the actor, as often as it may."""
+    """Crashed the actor, and is not tried again."""
     GAVE_UP = "gave-up"
-    """Was waiting when supervision gave the actor up."""
+    """Was waiting when the actor was given up after too many crashes."""
     KILLED = "killed"
     """Was waiting when the actor was killed."""
     DRAINED = "drained"
     """Was waiting when the grace of a drain was over."""
     ABANDONED = "abandoned"
     """A request whose asker had gone."""
+    UNAVAILABLE = "unavailable"
+    """Was handled, but its records could not be committed, so nothing of it happened."""
+    FENCED = "fenced"
+    """The same: another host owns the durable state of the actor."""
 
 
 @final
 @frozen(eq=False)
 class DeadLetter:
-    """A message that was not handled: from whom, for whom, why, when."""
+    """A message that was not handled.
+
+    Attributes:
+        sender: Address of the actor that sent it, or ``outside``.
+        to: Address of the actor that it was for.
+        detail: For people: the exception, if there was one.
+    """
 
     at_ms: int
     sender: str
@@ -59,7 +69,7 @@ class DeadLetter:
 class DeadLetters:
     """The latest dead letters and the counts of all."""
 
-    observer: Callable[[DeadLetter], None] | None = None
+    _hook: Callable[[DeadLetter], None] | None = None
     ring: deque[DeadLetter] = field(factory=lambda: deque[DeadLetter](maxlen=RING_MAX))
     counts: Counter[DeadReason] = field(factory=Counter[DeadReason])
     _drained: list[DeadLetter] | None = None
@@ -73,8 +83,8 @@ class DeadLetters:
         self.ring.append(letter)
         if self._drained is not None and letter.reason is DeadReason.DRAINED:
             self._drained.append(letter)
-        if self.observer is not None:
-            self.observer(letter)
+        if self._hook is not None:
+            self._hook(letter)
         if letter.at_ms - self._window_ms >= LOG_WINDOW_MS:
             self._open_window(letter.at_ms)
         if self._logged < LOG_LINES_MAX:

@@ -5,9 +5,14 @@ tasks, while the ready-queue here is first in, first out, so a run can be repeat
 number of messages and goes to the end of the queue; after a bounded number of activations, or some milliseconds, the
 dispatcher lets Trio's other tasks run.
 
-The dispatcher is shielded: a cancel from outside ends the turns, but what was accepted is still handled or accounted
-for, by the drain. It parks with nothing but a rescheduling, and what wakes it early is the deadline of the scope it is
-parked in, which is that of the earliest timer.
+What a message asks for is noted in one list and performed after it. The list belongs to the system and is used again
+and again: to make one per message costs more than most messages. A message that asks for nothing pays one test of the
+list. Measured in ratios to performing at once: without effects 0.94, with one effect per message 0.65; with an object
+per effect instead of a tuple 5 to 15 % less.
+
+The dispatcher is shielded: a cancel from outside ends asynchronous handling, but what was accepted is still handled or
+accounted for, by the drain. It parks with nothing but a rescheduling, and what wakes it early is the deadline of the
+scope it is parked in, which is that of the earliest timer.
 """
 
 from __future__ import annotations
@@ -15,173 +20,232 @@ from __future__ import annotations
 import math
 import time
 from collections import deque
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, Final
+from collections.abc import Callable, Coroutine
+from typing import Any, Final, cast, final
 
 import trio
+from attrs import define
 from loguru import logger
 
 from ...protocols.actor import Cause
-from . import ask, lifecycle, supervision
-from . import handling as turn
-from .cell import Cell, Closing, State
+from . import ask, handling, lifecycle, supervision
+from .cell import Cell, Life, State, Stopping
+from .commits import BEHIND, Commits
+from .context import ActorContext
 from .dead_letters import DeadReason
-from .incarnation import Incarnation
+from .effects import perform
+from .events import Edge
+from .kernel import Kernel
 from .sender import OUTSIDE, Sender
 
-if TYPE_CHECKING:
-    from .kernel import Kernel
-
 BUDGET: Final = 64
-"""Messages per activation; then it is the next actor's turn."""
+"""Messages per activation; then the next actor runs."""
 STEP: Final = 8
 """Activations between two looks at the real clock."""
 SLICE_STEPS_MAX: Final = 32
 SLICE_S: Final = 0.005
-"""After so many steps, or so long on the real clock, Trio's other tasks get a turn."""
+"""After so many steps, or so long on the real clock, Trio's other tasks run."""
 
-_ACTIVE, _STOPPED, _BACKOFF = State.ACTIVE, State.STOPPED, State.BACKOFF  # cheaper to look up than enum members
+_RUNNING, _STOPPED = State.RUNNING, State.STOPPED  # cheaper to look up than enum members
+_BUDGET: Final = range(BUDGET)
 _NOTHING: Final = deque[Any]()
 
 
-@trio.lowlevel.enable_ki_protection
-async def run_dispatcher(kernel: Kernel) -> None:
-    """Serve until the kernel is closed. A Ctrl-C goes to the main task and never lands in the middle of this."""
-    kernel.dispatcher = trio.lowlevel.current_task()
-    try:
-        with trio.CancelScope(shield=True):
-            while not kernel.closed:
-                next_ms = kernel.timers.next_ms()
-                kernel.alarm_ms = math.inf if next_ms is None else next_ms
-                deadline = math.inf if next_ms is None else kernel.clock.deadline_s(next_ms)
-                with trio.CancelScope(deadline=deadline) as kernel.alarm:
-                    await _serve(kernel)
-                _fire(kernel)
-    finally:
-        kernel.current = OUTSIDE
-        kernel.dispatcher_gone = True  # nobody must wait for what will not be handled
-        kernel.settled()
+@final
+@define(eq=False, repr=False)
+class Dispatcher:
+    """Serves one system. ``commits`` is ``None`` when it has no journal."""
 
+    kernel: Kernel[Cell]
+    commits: Commits | None
 
-async def _serve(kernel: Kernel) -> None:
-    ready, realtime = kernel.ready, kernel.realtime
-    while not kernel.closed:
-        slice_end = time.perf_counter() + SLICE_S
-        for _ in range(SLICE_STEPS_MAX):
-            for _ in range(STEP):
-                if not ready:
+    @trio.lowlevel.enable_ki_protection
+    async def run(self) -> None:
+        """Serve until the kernel is closed. A Ctrl-C goes to the main task and never lands in the middle of this."""
+        kernel = self.kernel
+        kernel.dispatcher = trio.lowlevel.current_task()
+        try:
+            with trio.CancelScope(shield=True):
+                while not kernel.closed:
+                    next_ms = kernel.timers.next_ms()
+                    kernel.alarm_ms = math.inf if next_ms is None else next_ms
+                    deadline = math.inf if next_ms is None else kernel.clock.deadline_s(next_ms)
+                    with trio.CancelScope(deadline=deadline) as kernel.alarm:
+                        await self._serve()
+                    self._fire()
+        finally:
+            kernel.current = OUTSIDE
+            kernel.dispatcher_gone = True  # nobody must wait for what will not be handled
+            kernel.settled()
+
+    async def _serve(self) -> None:
+        kernel = self.kernel
+        ready, realtime = kernel.ready, kernel.realtime
+        while not kernel.closed:
+            slice_end = time.perf_counter() + SLICE_S
+            for _ in range(SLICE_STEPS_MAX):
+                for _ in range(STEP):
+                    if not ready:
+                        break
+                    self._run_cell(ready.popleft())
+                if not ready or (realtime and time.perf_counter() > slice_end):
                     break
-                run_cell(ready.popleft())
-            if not ready or (realtime and time.perf_counter() > slice_end):
-                break
-        kernel.current = OUTSIDE
-        if ready:
-            await trio.lowlevel.checkpoint()
-        else:
-            await kernel.park()
-
-
-def _fire(kernel: Kernel) -> None:
-    now_ms = kernel.clock.now_ms()
-    while (timer := kernel.timers.pop_due(now_ms)) is not None:
-        timer.fire()
-
-
-def run_cell(cell: Cell) -> None:
-    """Let a ready cell handle some of what waits."""
-    cell.queued = False
-    if not cell.scheduled or cell.state is _BACKOFF:
-        return  # it ended, or went into backoff with its group, while it stood in the queue
-    kernel = cell.kernel
-    kernel.current = cell
-    life = cell.life
-    if life is None:
-        life = _begin(cell)
-        if life is None:
-            return
-    if _work(cell, life, life.receive):
-        _rest(cell)
-    if cell.book is not None and cell.book.parked and cell.state is not _STOPPED:
-        ask.admit_parked(cell)
-
-
-def _work(cell: Cell, life: Incarnation, receive: Callable[[Any], object]) -> bool:
-    """Handle up to a budget of messages. False when somebody else will come back to the cell, or nobody."""
-    queue = cell.queue or _NOTHING  # one made meanwhile is looked at next time
-    handled = 0
-    message: Any = None
-    sender: Sender = OUTSIDE
-    control = False
-    try:
-        while handled < BUDGET:
-            if cell.control:
-                message, sender = cell.control.popleft()
-                control = True
-            elif queue:
-                message = queue.popleft()
-                sender = queue.popleft()
-                control = False
+            kernel.current = OUTSIDE
+            if ready:
+                await trio.lowlevel.checkpoint()
             else:
-                break
-            if sender is not OUTSIDE and sender.special and not sender.claim():
-                _skip(cell, message, sender)
-                continue
-            result = receive(message)
-            if result is not None and turn.start(cell, message, sender, result, control=control):
-                break
-            handled += 1
-    except (KeyboardInterrupt, trio.Cancelled):
-        raise
-    except BaseException as error:  # noqa: BLE001  SystemExit in one actor is that actor's crash
-        _count(cell, handled)
-        if cell.life is life:
-            supervision.crashed(cell, error, (message, sender), control=control)
+                await kernel.park()
+
+    def _fire(self) -> None:
+        now_ms = self.kernel.clock.now_ms()
+        while (timer := self.kernel.timers.pop_due(now_ms)) is not None:
+            timer.fire()
+
+    def _run_cell(self, cell: Cell) -> None:
+        """Let a ready cell handle some of what waits."""
+        state = cell.run()
+        if state is _STOPPED:
+            return
+        self.kernel.current = cell
+        life = cell.life
+        if life is None:
+            life = self._begin(cell, state is State.RESTARTING)
+            if life is None:
+                return
+        if self._work(cell, life, life.receive):
+            if cell.queue or cell.control:
+                cell.requeue()
+            elif cell.stopping is not None:
+                self._finish(cell, life)
+            else:
+                cell.rest()
+                if cell.spec.passivate_after_ms is not None:
+                    lifecycle.await_passivation(cell, life, cell.spec.passivate_after_ms)
+        if cell.extras is not None and cell.extras.parked and cell.state is not _STOPPED:
+            ask.admit_parked(cell)
+
+    def _begin(self, cell: Cell, restarted: bool) -> Life | None:
+        if cell.stopping is not None and not cell.has_mail:
+            _end(cell)
+            return None
+        try:
+            self._activate(cell, restarted)
+        except (KeyboardInterrupt, trio.Cancelled):
+            raise
+        except BaseException as error:  # noqa: BLE001  a factory that raises is a crash of that actor
+            supervision.crashed(cell, error, None, control=False)
+        return cell.life
+
+    def _activate(self, cell: Cell, restarted: bool) -> None:
+        """Begin a life. What the factory raises is a crash, for the caller to handle."""
+        batch = self.kernel.batch
+        life = ActorContext(cell, batch=batch)
+        try:
+            life.behaviour = behaviour = cell.spec.factory(life)
+            life.receive = behaviour.receive
+            if cell.state is _STOPPED:  # its own factory had it killed
+                life.end()
+                return
+            cell.begin_life(life)
+            if restarted:
+                self.kernel.restarts += 1
+                cell.need_extras().restarts += 1
+            self.kernel.observe(Edge.RESTARTED if restarted else Edge.ACTIVATED, cell.address)
+            if batch:
+                self._release(life, None, None, control=False)
+        except BaseException:
+            life.end()
+            raise
+        finally:
+            batch.clear()
+            life.batch = None
+
+    def _work(self, cell: Cell, life: Life, receive: Callable[[Any], object]) -> bool:
+        """Handle up to a budget of messages. False when somebody else will come back to the cell, or nobody."""
+        queue = cell.queue or _NOTHING  # one made meanwhile is looked at next time
+        batch = life.batch = self.kernel.batch
+        if life.in_flight:
+            batch.append(BEHIND)
+        handled = skipped = 0
+        message: Any = None
+        sender: Sender = OUTSIDE
+        control = False
+        try:
+            for handled in _BUDGET:  # noqa: B007  counting by hand costs 20 ns a message
+                if cell.control:
+                    message, sender = cell.control.popleft()
+                    control = True
+                elif queue:
+                    message = queue.popleft()
+                    sender = queue.popleft()
+                    control = False
+                else:
+                    break
+                if sender is not OUTSIDE and sender.special and not sender.claim():
+                    _skip(cell, message, sender)
+                    skipped += 1
+                    continue
+                result = receive(message)
+                if batch:
+                    self._release(life, message, sender, control=control)
+                    if life.over:  # its commits failed: what waits in the mailbox is for the next life
+                        skipped -= 1  # it was handled, though no other comes after it
+                        _discard(result)
+                        break
+                if result is not None and handling.start(cell, message, sender, result, control=control):
+                    break
+            else:
+                handled = BUDGET
+        except BaseException as error:
+            batch.clear()  # nothing of that message happens
+            life.batch, life.saving = None, False
+            if isinstance(error, KeyboardInterrupt | trio.Cancelled):
+                raise
+            cell.count(handled - skipped)
+            if cell.life is life:
+                supervision.crashed(cell, error, (message, sender), control=control)
+            else:
+                _log_after_end(cell, error)
+            return False
+        if batch:
+            batch.clear()
+        life.batch = None
+        cell.count(handled - skipped)
+        return cell.life is life and cell.state is _RUNNING
+
+    def _finish(self, cell: Cell, life: Life) -> None:
+        """A cell that takes no more has handled what it had accepted."""
+        if life.in_flight and self.commits is not None:
+            cell.rest()
+            self.commits.wait_to_end(cell, life)
         else:
-            _log_after_end(cell, error)
-        return False
-    _count(cell, handled)
-    return cell.life is life and cell.state is _ACTIVE
+            _end(cell)
+
+    def _release(self, life: Life, message: Any, sender: Sender | None, *, control: bool) -> None:
+        """A message has been handled: let its effects go, now or after the commit."""
+        if life.saving or life.in_flight:
+            assert self.commits is not None
+            self.commits.take(life, message, sender, control=control)
+        else:
+            perform(life, self.kernel.batch)
+            self.kernel.batch.clear()
 
 
-def _rest(cell: Cell) -> None:
-    if cell.queue or cell.control:
-        cell.kernel.enqueue(cell)
-    elif cell.closing is not None:
-        _close(cell)
-    else:
-        lifecycle.fall_idle(cell)
-
-
-def _begin(cell: Cell) -> Incarnation | None:
-    if cell.closing is not None and not cell.queue and not cell.control:
-        _close(cell)
-        return None
-    try:
-        lifecycle.activate(cell)
-    except (KeyboardInterrupt, trio.Cancelled):
-        raise
-    except BaseException as error:  # noqa: BLE001  a factory that raises is a crash of that actor
-        supervision.crashed(cell, error, None, control=False)
-    return cell.life
-
-
-def _count(cell: Cell, handled: int) -> None:
-    cell.handled += handled
-    cell.kernel.handled += handled
-    if handled and cell.book is not None:
-        cell.book.attempts = 0
-
-
-def _close(cell: Cell) -> None:
-    if cell.closing is Closing.OWN_STOP:
+def _end(cell: Cell) -> None:
+    if cell.stopping is Stopping.OWN:
         supervision.stopped_itself(cell)
     else:
         lifecycle.terminate(cell, Cause.STOPPED)
 
 
 def _skip(cell: Cell, message: Any, sender: Sender) -> None:
-    if not sender.exempt:  # a stale tick was taken back by its owner
-        cell.kernel.bury(cell, message, sender, DeadReason.ABANDONED)
+    if not sender.exempt:  # a stale message of a timer was taken back by its owner
+        cell.kernel.dead_letter(cell.address, message, sender, DeadReason.ABANDONED)
+
+
+def _discard(result: object) -> None:
+    if isinstance(result, Coroutine):
+        cast("Coroutine[Any, Any, Any]", result).close()
 
 
 def _log_after_end(cell: Cell, error: BaseException) -> None:

@@ -1,19 +1,21 @@
 """Drain: the orderly end of a system, in four phases.
 
-1. Close admission: messages from outside are refused; actors may still tell each other what finishing takes.
-2. Freeze timers: no actor's timer fires any more. Backoffs still end, because mail may wait behind them.
-3. Finish: within the grace, until nothing is ready, no turn runs and no mail waits.
-4. Cancel: turns are cancelled and none begins; then the host's own hook ends what it owns (children: TERM, then KILL),
-   whose last news still reach their actors by the control lane; then every actor ends, and what is left is reported.
+1. Close admission: messages from outside are refused; actors may still tell each other what they need to finish.
+2. Freeze timers: no actor's timer fires any more. Backoffs still end, because messages may wait behind them.
+3. Finish: within the grace, until nothing is ready, no asynchronous message is being handled, no commit is in flight,
+   and no message waits for a restart.
+4. Cancel: what is being handled is cancelled, and nothing asynchronous begins; then the host's own hook ends what the
+   host owns (children: TERM, then KILL), whose last signals still reach their actors; then every actor ends, and what
+   is left is reported.
 
-It runs in a task of the system, so it goes on when whoever asked for it is cancelled, and whoever asks again waits for
-the same end. To ask again with a shorter grace hastens it.
+It runs in a task of the system, so it goes on when the caller is cancelled, and a second caller waits for the same end.
+A second call with a shorter grace shortens it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from typing import TYPE_CHECKING, Final, final
+from typing import Final, final
 
 import trio
 from attrs import define, field, frozen
@@ -21,10 +23,10 @@ from loguru import logger
 
 from ...protocols.actor import Cause
 from . import lifecycle
+from .cell import Cell
+from .commits import Commits
 from .dead_letters import DeadLetter
-
-if TYPE_CHECKING:
-    from .kernel import Kernel
+from .kernel import Kernel
 
 SETTLE_S: Final = 1.0
 """How long, in phase 4, actors may go on telling each other things."""
@@ -34,41 +36,43 @@ CancelHook = Callable[[], Awaitable[None]]
 
 @final
 @frozen
-class DrainReport:
+class SystemDrainReport:
     """What became of a system's last work.
 
     Attributes:
         in_time: Everything accepted was handled within the grace.
         undelivered: What waited and was not handled.
-        turns_cancelled: The actors whose turns were still running when the grace was over.
-        turns_stuck: Of these, those that ignored it: leaving the system's block waits for them, as a nursery must.
+        handlings_cancelled: The actors that were still handling an asynchronous message when the grace was over.
+        handlings_stuck: Of these, those that ignored the cancellation. Leaving the system's block waits for them, as a
+            nursery must.
         timers_frozen: Address, key and instant of every timer that was armed.
         elapsed_ms: How long the drain took.
     """
 
     in_time: bool
     undelivered: tuple[DeadLetter, ...]
-    turns_cancelled: tuple[str, ...]
-    turns_stuck: tuple[str, ...]
+    handlings_cancelled: tuple[str, ...]
+    handlings_stuck: tuple[str, ...]
     timers_frozen: tuple[tuple[str, object, int], ...]
     elapsed_ms: int
 
 
 @final
 @define(eq=False, repr=False)
-class Drain:
+class SystemDrain:
     """The one drain of a system."""
 
-    kernel: Kernel
+    kernel: Kernel[Cell]
+    commits: Commits | None
     hook: CancelHook | None
-    report: DrainReport | None = None
+    report: SystemDrainReport | None = None
     _begun_ms: int = 0
     _begun: bool = False
     _grace: trio.CancelScope = field(factory=trio.CancelScope)
     _done: trio.Event = field(factory=trio.Event)
 
-    async def run(self, grace_ms: int) -> DrainReport:
-        """Begin, or hasten, and wait for the end. See :meth:`.ActorSystem.drain`."""
+    async def run(self, grace_ms: int) -> SystemDrainReport:
+        """Begin, or shorten the grace, and wait for the end. See :meth:`.ActorSystem.drain`."""
         kernel = self.kernel
         if not self._begun:
             self._begun = True
@@ -90,11 +94,11 @@ class Drain:
             in_time = kernel.quiet()
             kernel.letters.collect_drained()
             cancelled = await self._cancel()
-            stuck = [cell.address for cell in kernel.turns]
+            stuck = [cell.address for cell in kernel.handlings]
             if stuck:
-                logger.warning("{}: turns that ignore their cancellation: {}", kernel.name, stuck)
-            undelivered = _end_all(kernel)
-            self.report = DrainReport(
+                logger.warning("{}: these actors ignore the cancellation: {}", kernel.name, stuck)
+            undelivered = self._end_all()
+            self.report = SystemDrainReport(
                 in_time and not undelivered,
                 tuple(undelivered),
                 tuple(cancelled),
@@ -106,10 +110,12 @@ class Drain:
 
     async def _cancel(self) -> list[str]:
         kernel = self.kernel
-        kernel.turns_allowed = False
-        cancelled = [cell.address for cell in kernel.turns]
-        for turn in list(kernel.turns.values()):
-            turn.cancel("drain")
+        kernel.handlings_allowed = False
+        cancelled = [cell.address for cell in kernel.handlings]
+        for cell in list(kernel.handlings):
+            assert cell.life is not None
+            assert cell.life.handling is not None
+            cell.life.handling.cancel("drain")
         if self.hook is not None:
             try:
                 await self.hook()
@@ -119,13 +125,15 @@ class Drain:
             await kernel.wait_until(kernel.quiet)
         return cancelled
 
-
-def _end_all(kernel: Kernel) -> list[DeadLetter]:
-    """End every actor that has lived, and close. Returns what the drain left undelivered."""
-    collected = kernel.letters.collect_drained()
-    kernel.close()
-    for cell in list(kernel.cells.values()):
-        if cell.life or cell.queue or cell.control or cell.book:
-            lifecycle.kill(cell, Cause.DRAINED)
-    kernel.wake()
-    return collected
+    def _end_all(self) -> list[DeadLetter]:
+        """End every actor that has lived, and close. Returns what the drain left undelivered."""
+        kernel = self.kernel
+        collected = kernel.letters.collect_drained()
+        kernel.close()
+        if self.commits is not None:
+            self.commits.close()  # before the actors end: no restart must wait for a commit any more
+        for cell in list(kernel.cells.values()):
+            if cell.life or cell.has_mail or cell.extras:
+                lifecycle.kill(cell, Cause.DRAINED)
+        kernel.wake()
+        return collected

@@ -1,22 +1,20 @@
-"""A page for the person in front of a stuck host."""
+"""A page for the person in front of a host that does not go on."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
+from .cell import Cell, Handling
+from .kernel import Kernel
 from .mailbox import waiting_count
 from .statistics import system_statistics
-
-if TYPE_CHECKING:
-    from .kernel import Kernel
-
 
 DUMP_LINES_MAX: Final = 20
 """At most so many actors of each sort in a dump."""
 
 
-def dump(kernel: Kernel) -> str:
-    """Who is doing what, for people: turns by age, the longest mailboxes, backoffs, unanswered requests."""
+def dump(kernel: Kernel[Cell]) -> str:
+    """Who is doing what, for people: what is being handled, the longest mailboxes, backoffs, unanswered requests."""
     now_ms = kernel.clock.now_ms()
     stats = system_statistics(kernel)
     actors = ", ".join(f"{count} {state}" for state, count in sorted(stats.actors.items())) or "none"
@@ -26,25 +24,30 @@ def dump(kernel: Kernel) -> str:
         f"  running now: {kernel.current.label()}; ready: {stats.ready}; timers: {stats.timers}",
         f"  handled {stats.handled}, crashes {stats.crashes}, dead letters {sum(stats.dead_letters.values())}",
     ]
-    lines += _section(
-        "turns, oldest first",
-        [
-            f"{turn.cell.address}: {type(turn.message).__name__} for {now_ms - turn.started_ms} ms"
-            + (f", waits for {', '.join(ask.callee.address for ask in turn.asks)}" if turn.asks else "")
-            for turn in kernel.turns.values()
-        ],
-    )
+    handlings = [cell.life.handling for cell in kernel.handlings if cell.life and cell.life.handling]
+    lines += _section("asynchronous messages, oldest first", [_handling_line(each, now_ms) for each in handlings])
     busiest = sorted((c for c in kernel.cells.values() if c.queue), key=lambda c: -waiting_count(c.queue))
     lines += _section("mailboxes, longest first", [f"{c.address}: {waiting_count(c.queue)} waiting" for c in busiest])
     lines += _section(
         "backing off",
-        [f"{c.address}: until {c.book.comeback.at_ms} ms" for c in kernel.backoffs if c.book and c.book.comeback],
+        [f"{cell.address}: {_until(cell)}" for cell in kernel.backoffs],
     )
     lines += _section(
         "requests without a reply, oldest first",
-        [f"{ask.label()} asks {ask.callee.address}, due at {ask.due_ms} ms" for ask in kernel.asks.outstanding],
+        [f"{ask.label()} asks {ask.callee_address}, due at {ask.due_ms} ms" for ask in kernel.requests],
     )
     return "\n".join(lines)
+
+
+def _handling_line(handling: Handling, now_ms: int) -> str:
+    asked = ", ".join(request.callee_address for request in handling.requests)
+    waits = f", waits for {asked}" if asked else ""
+    return f"{handling.cell.address}: {type(handling.message).__name__} for {now_ms - handling.started_ms} ms{waits}"
+
+
+def _until(cell: Cell) -> str:
+    alarm = cell.need_extras().restart_alarm
+    return "until its commits are answered" if alarm is None else f"until {alarm.at_ms} ms"
 
 
 def _section(title: str, lines: list[str]) -> list[str]:

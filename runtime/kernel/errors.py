@@ -1,4 +1,4 @@
-"""What the kernel raises. Flow control is never among it: a refused ``tell`` is a falsy receipt."""
+"""What the kernel raises. A refused ``tell`` is none of it: that is a falsy receipt."""
 
 from __future__ import annotations
 

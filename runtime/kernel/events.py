@@ -1,4 +1,4 @@
-"""The one hook for looking on: called at the edges of an actor's life, never per synchronous message."""
+"""The observer's hook. It is called at the edges of an actor's life, never per synchronous message."""
 
 from __future__ import annotations
 
@@ -18,8 +18,9 @@ class Edge(enum.Enum):
     RESTARTED = "restarted"
     STOPPED = "stopped"
     DEAD_LETTER = "dead-letter"
-    TURN_STARTED = "turn-started"
-    TURN_ENDED = "turn-ended"
+    HANDLING_STARTED = "handling-started"
+    """An asynchronous message is being handled now."""
+    HANDLING_ENDED = "handling-ended"
 
 
 @final
@@ -28,8 +29,8 @@ class Observation:
     """One edge.
 
     Attributes:
-        detail: CRASHED and TURN_ENDED: the exception, or ``None``; TURN_STARTED: the message; DEAD_LETTER: the
-            :class:`~.deadletters.DeadLetter`; STOPPED: the :class:`~wakeward.actors.port.Terminated`.
+        detail: CRASHED and HANDLING_ENDED: the exception, or ``None``; HANDLING_STARTED: the message; DEAD_LETTER: the
+            :class:`~.dead_letters.DeadLetter`; STOPPED: the :class:`~wakeward.protocols.actor.Terminated`.
     """
 
     edge: Edge
@@ -39,4 +40,4 @@ class Observation:
 
 
 Observer = Callable[[Observation], None]
-"""Must be quick and must not raise: an exception is logged and the observer is called again next time."""
+"""Must be quick. An exception is logged, and the observer is called again next time."""

@@ -1,6 +1,11 @@
 """What the parts of a running system share: registry, ready-queue, clock, timers, dead letters, counts.
 
 Internal. People use :class:`~.system.ActorSystem`.
+
+The kernel is generic over what it registers (:class:`~.cell.Cell`), and knows of it only what :class:`Registered` says.
+So the cell can name the kernel, the modules that act on cells can name both, and no two modules import each other. The
+other way round, with the cell generic over the kernel, half of the kernel's attributes would have to be repeated in a
+protocol class.
 """
 
 from __future__ import annotations
@@ -9,45 +14,88 @@ import math
 import random
 from collections import deque
 from collections.abc import Callable
-from typing import Any, Final, final
+from typing import Any, Final, Generic, Protocol, TypeVar, final
 
 import trio
 from attrs import define, field
 from loguru import logger
 
+from ...protocols.actor import Effect
 from ..clock import Clock
-from . import lifecycle
-from .ask import Asks
-from .cell import Cell, State
 from .dead_letters import DeadLetter, DeadLetters, DeadReason
 from .events import Edge, Observation, Observer
-from .handling import CURRENT, Turn
-from .sender import OUTSIDE, Sender
+from .sender import OUTSIDE, Request, Sender
 from .spec import ActorSpec
-from .timers import Timers
+from .timers import Alarm, Timers
 
-TOMBS_MAX: Final = 10_000
+ENDED_MAX: Final = 10_000
 """So many ended actors are remembered as ended. Older ones are forgotten, and their address is like new."""
+
+Performer = Callable[[str, Any, Any, Any], None]
+"""Performs an operation of the host: called with the actor's address and the three arguments of the effect."""
+
+
+class Registered(Protocol):
+    """What the kernel needs to know of an actor."""
+
+    address: str
+
+    @property
+    def has_mail(self) -> bool:
+        """Whether a message waits."""
+        ...
+
+    def close_admission(self) -> None:
+        """Messages take the long way from now on, where those from outside are refused."""
+        ...
+
+
+C = TypeVar("C", bound=Registered)
 
 
 @final
 @define(eq=False, repr=False)
-class Kernel:
-    """The shared state of one system. Everything here happens on one thread."""
+class Kernel(Generic[C]):
+    """The shared state of one system. Everything here happens on one thread.
+
+    Attributes:
+        draw: A random number, 0 up to but not including 1.
+        make_cell: Makes what is registered.
+        handlings: Whose asynchronous message is being handled, oldest first.
+        backoffs: Who waits for a restart.
+        requests: The requests without an answer, oldest first.
+        request_alarm: Fires when the oldest of them is due.
+        performers: The operations of the host, by number.
+        batch: The effects of the present message. One list for the whole system: a dispatcher runs one actor at a time.
+        in_flight: How many owners have commits without an answer.
+        may_restart: Asked when a restart is due. False: its commits are in flight, and it is restarted after them.
+        current: Who runs in the dispatcher.
+        handlings_allowed: Whether an asynchronous message may still begin.
+        parked: The dispatcher waits.
+    """
 
     name: str
     clock: Clock
     nursery: trio.Nursery
     realtime: bool
     observer: Observer | None
+    on_dead_letter: Callable[[DeadLetter], None] | None
     ask_deadline_ms: int
-    roll: Callable[[], float]
+    has_journal: bool
+    draw: Callable[[], float]
+    make_cell: Callable[[Kernel[C], str, ActorSpec], C]
 
-    cells: dict[str, Cell] = field(factory=dict[str, Cell])
+    cells: dict[str, C] = field(factory=dict[str, C])
     kinds: dict[str, ActorSpec] = field(factory=dict[str, ActorSpec])
-    ready: deque[Cell] = field(factory=deque[Cell])
-    turns: dict[Cell, Turn] = field(factory=dict[Cell, Turn])
-    backoffs: dict[Cell, None] = field(factory=dict[Cell, None])
+    ready: deque[C] = field(factory=deque[C])
+    handlings: dict[C, None] = field(factory=dict[C, None])
+    backoffs: dict[C, None] = field(factory=dict[C, None])
+    requests: dict[Request, None] = field(factory=dict[Request, None])
+    request_alarm: Alarm | None = None
+    performers: dict[int, Performer] = field(factory=dict[int, Performer])
+    batch: list[Effect] = field(factory=list[Effect])
+    in_flight: int = 0
+    may_restart: Callable[[C], bool] = lambda _cell: True
     current: Sender = OUTSIDE
     perform: dict[int, Callable[[str, Any, Any, Any], None]] = field(
         factory=dict[int, Callable[[str, Any, Any, Any], None]]
@@ -55,7 +103,7 @@ class Kernel:
     record: Callable[[str, object], None] = lambda _owner, _record: None
     open: bool = True
     closed: bool = False
-    turns_allowed: bool = True
+    handlings_allowed: bool = True
     failure: BaseException | None = None
 
     handled: int = 0
@@ -73,60 +121,37 @@ class Kernel:
 
     timers: Timers = field(init=False)
     letters: DeadLetters = field(init=False)
-    asks: Asks = field(init=False)
-    _tombs: deque[Cell] = field(factory=deque[Cell])
+    _ended: deque[C] = field(factory=deque[C])
     _waiters: list[tuple[Callable[[], bool], trio.Event]] = field(factory=list[tuple[Callable[[], bool], trio.Event]])
 
     def __attrs_post_init__(self) -> None:
         self.timers = Timers(self._set_alarm)
-        self.letters = DeadLetters(None if self.observer is None else self._observe_letter)
-        self.asks = Asks(self, self.ask_deadline_ms)
+        self.letters = DeadLetters(self._report_letter)
 
     # The registry
 
-    def resolve(self, address: str) -> Cell | None:
+    def resolve(self, address: str) -> C | None:
         """The actor of that address, registered now if its kind is known."""
         cell = self.cells.get(address)
         if cell is None:
             spec = self.kinds.get(address.partition(":")[0])
             if spec is not None and not self.closed:
-                cell = self.cells[address] = Cell(address, self, spec, spec.room if self.open else 0)
+                cell = self.cells[address] = self.make_cell(self, address, spec)
         return cell
 
     def kind_names(self) -> list[str]:
         """The kinds that were defined."""
         return sorted(self.kinds)
 
-    def entomb(self, cell: Cell) -> None:
-        """Remember an ended actor for a while."""
-        self._tombs.append(cell)
-        if len(self._tombs) > TOMBS_MAX:
-            forgotten = self._tombs.popleft()
-            if forgotten.state is State.STOPPED and self.cells.get(forgotten.address) is forgotten:
+    def remember_ended(self, cell: C) -> None:
+        """Keep an ended actor registered for a while, so that its address is known as ended."""
+        self._ended.append(cell)
+        if len(self._ended) > ENDED_MAX:
+            forgotten = self._ended.popleft()
+            if self.cells.get(forgotten.address) is forgotten:
                 del self.cells[forgotten.address]
 
-    # The ready-queue
-
-    def schedule(self, cell: Cell) -> None:
-        """A cell that nobody was going to come back to has work."""
-        cell.scheduled = True
-        if not cell.queued:
-            cell.queued = True
-            self.ready.append(cell)
-        if self.parked:
-            self.wake()
-
-    def resume(self, cell: Cell) -> None:
-        """Put a cell into the ready-queue, and wake the dispatcher."""
-        self.enqueue(cell)
-        if self.parked:
-            self.wake()
-
-    def enqueue(self, cell: Cell) -> None:
-        """At the end of the ready-queue, once."""
-        if not cell.queued:
-            cell.queued = True
-            self.ready.append(cell)
+    # The dispatcher's waiting
 
     def wake(self) -> None:
         """Let the dispatcher look again."""
@@ -153,19 +178,19 @@ class Kernel:
     # Waiting for rest
 
     def idle(self) -> bool:
-        """Nothing can be done now: nothing is ready, no turn runs. Timers and backoffs may be pending."""
-        return self.dispatcher_gone or not (self.ready or self.turns)
+        """Nothing can be done now: nothing is ready, handled or committed. Timers and backoffs may be pending."""
+        return self.dispatcher_gone or not (self.ready or self.handlings or self.in_flight)
 
     def quiet(self) -> bool:
         """Idle, and no message waits for a restart."""
         if self.dispatcher_gone:
             return True
-        return self.idle() and not any(cell.queue or cell.control for cell in self.backoffs)
+        return self.idle() and not any(cell.has_mail for cell in self.backoffs)
 
     async def wait_until(self, condition: Callable[[], bool]) -> None:
         """Wait until a condition holds between two activations."""
         await trio.lowlevel.checkpoint()
-        while not condition():
+        while not condition():  # what was true when the waiter was woken may be over when it runs
             event = trio.Event()
             waiter = (condition, event)
             self._waiters.append(waiter)
@@ -176,40 +201,22 @@ class Kernel:
                     self._waiters.remove(waiter)
 
     def settled(self) -> None:
-        """Something came to rest: tell those who wait for it."""
+        """Something has come to rest: wake those whose condition holds. Called when every book says so already."""
         if self._waiters:
             for waiter in [w for w in self._waiters if w[0]()]:
                 self._waiters.remove(waiter)
                 waiter[1].set()
 
-    # Attribution, dead letters, observation
+    # Dead letters, observation
 
-    def present_turn(self) -> Turn | None:
-        """The turn that the present task belongs to."""
-        turn = CURRENT.get()
-        return None if turn is None or turn.over or turn.cell.kernel is not self else turn
-
-    def sender(self) -> Sender:
-        """Who is speaking: the actor that runs, or whose turn runs, or the outside."""
-        if self.current is not OUTSIDE:
-            return self.current
-        turn = self.present_turn()
-        return OUTSIDE if turn is None else turn.cell
-
-    def bury(
-        self, cell: Cell, message: Any, sender: Sender, reason: DeadReason, error: BaseException | None = None
+    def dead_letter(
+        self, to: str, message: Any, sender: Sender, reason: DeadReason, error: BaseException | None = None
     ) -> None:
-        """A message for ``cell`` will not be handled."""
+        """A message for ``to`` will not be handled."""
         detail = "" if error is None else repr(error)
-        now_ms = self.clock.now_ms()
-        self.letters.add(DeadLetter(now_ms, sender.label(), cell.address, reason, message, detail))
+        self.letters.add(DeadLetter(self.clock.now_ms(), sender.label(), to, reason, message, detail))
         if sender.special:
             sender.lost(f"{reason.value} {detail}".strip(), error)
-
-    def bury_unknown(self, address: str, message: Any, sender: Sender) -> None:
-        """A message for nobody."""
-        now_ms = self.clock.now_ms()
-        self.letters.add(DeadLetter(now_ms, sender.label(), address, DeadReason.UNKNOWN, message))
 
     def observe(self, edge: Edge, address: str, detail: object = None) -> None:
         """Tell the observer, if there is one."""
@@ -217,17 +224,19 @@ class Kernel:
             return
         try:
             self.observer(Observation(edge, address, self.clock.now_ms(), detail))
-        except Exception as error:  # noqa: BLE001  looking on must not change what happens
+        except Exception as error:  # noqa: BLE001  an observer must not change what happens
             logger.opt(exception=error).error("the observer of {} failed", self.name)
 
-    def _observe_letter(self, letter: DeadLetter) -> None:
+    def _report_letter(self, letter: DeadLetter) -> None:
         self.observe(Edge.DEAD_LETTER, letter.to, letter)
+        if self.on_dead_letter is None:
+            return
+        try:
+            self.on_dead_letter(letter)
+        except Exception as error:  # noqa: BLE001  the hook must not change what happens
+            logger.opt(exception=error).error("the dead-letter hook of {} failed", self.name)
 
     # Endings
-
-    def stop_own(self, cell: Cell) -> None:
-        """``Context.stop()``."""
-        lifecycle.stop(cell, own=True)
 
     @property
     def phase(self) -> str:
@@ -238,7 +247,7 @@ class Kernel:
         """From now on messages from outside are refused."""
         self.open = False
         for cell in self.cells.values():
-            cell.room = 0
+            cell.close_admission()
 
     def close(self) -> None:
         """From now on every message is refused."""
@@ -252,6 +261,6 @@ class Kernel:
             self.nursery.cancel_scope.cancel(reason="an actor escalated its failure")
 
 
-def seeded_roll(seed: int | None) -> Callable[[], float]:
+def seeded_draw(seed: int | None) -> Callable[[], float]:
     """Random numbers for jitter: from a seed, so that a run can be repeated."""
     return random.Random(seed).random  # noqa: S311  spreads restarts, guards no secret

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextvars
+from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 from types import TracebackType
 from typing import Final, cast, final
@@ -10,10 +11,13 @@ from typing import Final, cast, final
 import trio
 
 from ..clock import Clock
-from .dispatch import run_dispatcher
-from .drain import CancelHook, Drain
+from .cell import Cell, new_cell
+from .commits import Commits, Recorder
+from .dead_letters import DeadLetter
+from .dispatch import Dispatcher
+from .drain import CancelHook, SystemDrain
 from .events import Observer
-from .kernel import Kernel, seeded_roll
+from .kernel import Kernel, seeded_draw
 from .stall import StallGuard
 from .system import ActorSystem
 
@@ -33,7 +37,9 @@ def open_system(
     *,
     name: str = "wakeward",
     clock: Clock | None = None,
+    journal: Recorder | None = None,
     observer: Observer | None = None,
+    on_dead_letter: Callable[[DeadLetter], None] | None = None,
     seed: int | None = None,
     ask_deadline_ms: int = ASK_DEADLINE_MS,
     drain_grace_ms: int = DRAIN_GRACE_MS,
@@ -41,13 +47,17 @@ def open_system(
 ) -> AbstractAsyncContextManager[ActorSystem]:
     """Open an actor system; leaving the block drains it.
 
-    Left normally, it drains with ``drain_grace_ms``; left by an exception or a cancel, without a grace: turns are
-    cancelled, what was accepted is handled or reported. An exception of the block's body leaves it unwrapped.
+    Left normally, it drains with ``drain_grace_ms``; left by an exception or a cancel, without a grace: asynchronous
+    messages are cancelled, what was accepted is handled or reported. An exception of the block's body leaves it
+    unwrapped.
 
     Args:
         name: For logs and task names.
         clock: The timeline; by default one that reads 0 now.
+        journal: What takes the records that actors save; without one they cannot save.
         observer: Called at the edges of actors' lives.
+        on_dead_letter: Called with each message that will not be handled, in the middle of whatever refused it. Must be
+            quick, and must not change the system; an exception is logged.
         seed: For the jitter of restarts, to repeat a run.
         ask_deadline_ms: When a request without a nearer cancel scope fails.
         drain_grace_ms: How long accepted work may take when the block is left normally.
@@ -57,7 +67,23 @@ def open_system(
     Raises:
         BaseExceptionGroup: An actor escalated; its exceptions.
     """
-    return _Opening(name, clock, observer, seed, ask_deadline_ms, drain_grace_ms, on_cancel)
+
+    def kernel_in(nursery: trio.Nursery) -> Kernel[Cell]:
+        realtime = type(trio.lowlevel.current_clock()).__name__ == _REAL_CLOCK
+        return Kernel(
+            name,
+            clock or Clock.start(),
+            nursery,
+            realtime,
+            observer,
+            on_dead_letter,
+            ask_deadline_ms,
+            journal is not None,
+            seeded_draw(seed),
+            new_cell,
+        )
+
+    return _Opening(kernel_in, journal, drain_grace_ms, on_cancel)
 
 
 @final
@@ -66,38 +92,27 @@ class _Opening(AbstractAsyncContextManager[ActorSystem]):
 
     def __init__(
         self,
-        name: str,
-        clock: Clock | None,
-        observer: Observer | None,
-        seed: int | None,
-        ask_deadline_ms: int,
+        kernel_in: Callable[[trio.Nursery], Kernel[Cell]],
+        journal: Recorder | None,
         drain_grace_ms: int,
         on_cancel: CancelHook | None,
     ) -> None:
-        self._name = name
-        self._clock = clock
-        self._observer = observer
-        self._roll = seeded_roll(seed)
-        self._ask_deadline_ms = ask_deadline_ms
+        self._kernel_in = kernel_in
+        self._journal = journal
         self._drain_grace_ms = drain_grace_ms
         self._on_cancel = on_cancel
         self._nursery_manager = trio.open_nursery()
 
     async def __aenter__(self) -> ActorSystem:
         nursery = await self._nursery_manager.__aenter__()
-        realtime = type(trio.lowlevel.current_clock()).__name__ == _REAL_CLOCK
-        self._kernel = kernel = Kernel(
-            self._name,
-            self._clock or Clock.start(),
-            nursery,
-            realtime,
-            self._observer,
-            self._ask_deadline_ms,
-            self._roll,
-        )
-        self._drain = Drain(kernel, self._on_cancel)
-        self._guard = StallGuard(kernel) if realtime else None
-        contextvars.Context().run(_start_dispatcher, kernel)
+        self._kernel = kernel = self._kernel_in(nursery)
+        commits = None if self._journal is None else Commits(kernel, self._journal)
+        if commits is not None:
+            kernel.may_restart = commits.may_restart
+        self._drain = SystemDrain(kernel, commits, self._on_cancel)
+        self._guard = StallGuard(kernel) if kernel.realtime else None
+        # In an empty context: what the opener has set must not show in every actor.
+        contextvars.Context().run(_start, kernel, Dispatcher(kernel, commits))
         if self._guard is not None:
             self._guard.start()
         return ActorSystem(kernel, self._drain, self._drain_grace_ms)
@@ -116,16 +131,17 @@ class _Opening(AbstractAsyncContextManager[ActorSystem]):
             return suppressed
         try:
             await self._nursery_manager.__aexit__(None, None, None)  # noqa: ASYNC102  ends what it has
-        except BaseException as late:  # noqa: ASYNC103  the body's error goes before a cancel of the turns
+        except BaseException as late:  # noqa: ASYNC103  the body's error goes before a cancel of its handlings
             if not _only_cancelled(late):
                 raise
         if self._kernel.failure is not None:
-            raise BaseExceptionGroup(f"{self._name}: an actor and the body failed", [self._kernel.failure, error])
+            message = f"{self._kernel.name}: an actor and the body failed"
+            raise BaseExceptionGroup(message, [self._kernel.failure, error])
         return False
 
 
-def _start_dispatcher(kernel: Kernel) -> None:
-    kernel.nursery.start_soon(run_dispatcher, kernel, name=f"dispatcher of {kernel.name}")
+def _start(kernel: Kernel[Cell], dispatcher: Dispatcher) -> None:
+    kernel.nursery.start_soon(dispatcher.run, name=f"dispatcher of {kernel.name}")
 
 
 def _only_cancelled(error: BaseException) -> bool:

@@ -1,7 +1,7 @@
-"""Refs: how an actor is reached. A ref is an address that can be told things.
+"""Refs: how an actor is reached.
 
-It is good before the actor exists, across restarts and passivation, and after its end, when it refuses politely; when
-somebody else answers to the address later, it reaches that one.
+A ref is good before the actor exists, across restarts and passivation, and after its end, when what is sent is refused.
+When another actor has the address later, the ref reaches that one.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from ...protocols.receipt import ACCEPTED, Receipt
 from . import lifecycle
 from .ask import Ask, request
 from .cell import Cell
+from .current import present_sender
 
 T = TypeVar("T")
 M = TypeVar("M")
@@ -46,13 +47,13 @@ class ActorRef(Generic[M_contra]):
         elif len(queue) < cell.room:
             queue.extend((message, cell.kernel.current))
             return ACCEPTED
-        return cell.offer(message, cell.kernel.sender())
+        return cell.offer(message, present_sender(cell.kernel))
 
     def signal(self, message: M_contra, /) -> Receipt:
         """Send a message by the control lane: ahead of the others, never refused for want of room, taken until the
-        actor has ended. For news that are bounded by construction, such as the one exit of a child.
+        actor has ended. For messages that are bounded by construction, such as the one exit of a child.
         """
-        return self._cell.signal(message, self._cell.kernel.sender())
+        return self._cell.signal(message, present_sender(self._cell.kernel))
 
     def ask(self, make: Callable[[Ask[T]], M_contra], /) -> Coroutine[Any, Any, T]:
         """Await this: send the request that ``make`` builds around a reply, and wait for the reply.
@@ -75,7 +76,7 @@ class ActorRef(Generic[M_contra]):
         return lifecycle.stop(self._cell.present())
 
     def interrupt(self) -> bool:
-        """Cancel its running turn, and nothing else. False when no turn runs."""
+        """Cancel the handling of its asynchronous message, and nothing else. False when there is none."""
         return lifecycle.interrupt(self._cell.present())
 
     def kill(self) -> bool:

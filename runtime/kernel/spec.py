@@ -16,8 +16,8 @@ BehaviourFactory = Callable[[Context], Receiver[Any]]
 """Makes the behaviour of one actor; called at activation and again at every restart."""
 
 
-class Overflow(enum.Enum):
-    """What happens to a message for a full mailbox."""
+class MailboxOverflow(enum.Enum):
+    """What happens to a message that finds the mailbox full."""
 
     REJECT = "reject"
     """The new message is refused."""
@@ -34,8 +34,8 @@ def _newer(_older: Any, newer: Any) -> Any:
 @final
 @frozen
 class Merge:
-    """A waiting message with the same key is merged with the new one, and keeps its place; when the mailbox is full
-    of other keys, the new message is refused.
+    """A new message is merged into a waiting one of the same key, which keeps its place. Without one, and with a full
+    mailbox, the new message is refused.
 
     Attributes:
         key: Which messages merge.
@@ -52,7 +52,7 @@ class MailboxSpec:
     """How many messages may wait (timers and the control lane are not counted), and what happens to one more."""
 
     capacity: int = field(default=10_000)
-    overflow: Overflow | Merge = Overflow.REJECT
+    overflow: MailboxOverflow | Merge = MailboxOverflow.REJECT
 
     def __attrs_post_init__(self) -> None:
         if self.capacity < 1:
@@ -60,10 +60,10 @@ class MailboxSpec:
 
     @property
     def room(self) -> int:
-        """How long the lane may become on the fast path: two places per message. Merging always takes the slow path."""
+        """How long the user lane may become on the fast path: two places per message. Merging never takes it."""
         if isinstance(self.overflow, Merge):
             return 0
-        return 2 if self.overflow is Overflow.LATEST else 2 * self.capacity
+        return 2 if self.overflow is MailboxOverflow.LATEST else 2 * self.capacity
 
 
 def _room(spec: ActorSpec) -> int:
@@ -76,7 +76,7 @@ class ActorSpec:
     """What the actors of one kind share.
 
     Attributes:
-        passivate_after_ms: An actor that has been idle for so long is put to sleep; ``None``: never.
+        passivate_after_ms: An actor that has been idle for so long is passivated; ``None``: never.
     """
 
     kind: str

@@ -1,8 +1,9 @@
 """The stall guard: names the handler that blocks the event loop.
 
 A thread looks, a few times a second, whether the dispatcher is still busy with the same actor and has counted nothing
-since. While turns run it also asks the event loop for a sign of life, because a turn can block the loop as well; an
-idle system is never woken for this. The line it logs, once per stall, has the stack of the blocked thread.
+since. While asynchronous messages are being handled it also asks the event loop for a sign of life, because such a task
+can block the loop as well; an idle system is never woken for this. The line it logs, once per stall, has the stack of
+the blocked thread.
 """
 
 from __future__ import annotations
@@ -12,17 +13,16 @@ import threading
 import time
 import traceback
 from types import FrameType
-from typing import TYPE_CHECKING, Final, final
+from typing import Final, final
 
 import trio
 from attrs import define, field
 from loguru import logger
 
-from .handling import run_turn
+from .cell import Cell
+from .handling import run_handling
+from .kernel import Kernel
 from .sender import OUTSIDE
-
-if TYPE_CHECKING:
-    from .kernel import Kernel
 
 STALL_S: Final = 1.0
 LOOK_S: Final = 0.2
@@ -33,7 +33,7 @@ LOOK_S: Final = 0.2
 class StallGuard:
     """Watches one system from a daemon thread, between :meth:`start` and :meth:`stop`."""
 
-    kernel: Kernel
+    kernel: Kernel[Cell]
     _thread_id: int = field(factory=threading.get_ident)
     _token: trio.lowlevel.TrioToken = field(factory=trio.lowlevel.current_trio_token)
     _stopped: threading.Event = field(factory=threading.Event)
@@ -65,7 +65,7 @@ class StallGuard:
         kernel = self.kernel
         if kernel.current is not OUTSIDE:
             return kernel.current, kernel.handled
-        if not kernel.turns:
+        if not kernel.handlings:
             return None
         if self._answered:
             self._answered = False
@@ -81,14 +81,14 @@ class StallGuard:
 
     def _report(self, blocked_s: float) -> None:
         frame = sys._current_frames().get(self._thread_id)  # pyright: ignore[reportPrivateUsage]  made for this use
-        who = self.kernel.current.label() if self.kernel.current is not OUTSIDE else _turn_in(frame)
+        who = self.kernel.current.label() if self.kernel.current is not OUTSIDE else _handling_in(frame)
         stack = "".join(traceback.format_stack(frame)) if frame is not None else "no stack"
         logger.warning("{} has blocked the event loop for {:.1f} s:\n{}", who, blocked_s, stack, actor=who)
 
 
-def _turn_in(frame: FrameType | None) -> str:
+def _handling_in(frame: FrameType | None) -> str:
     while frame is not None:
-        if frame.f_code is run_turn.__code__:
-            return str(frame.f_locals["turn"].cell.address)
+        if frame.f_code is run_handling.__code__:
+            return str(frame.f_locals["handling"].cell.address)
         frame = frame.f_back
     return "a task that is no actor"

@@ -1,17 +1,16 @@
-"""Looking at a system: snapshots of counts, and a page for the person in front of a stuck host."""
+"""Looking at a system: snapshots of counts."""
 
 from __future__ import annotations
 
 from collections import Counter
-from typing import TYPE_CHECKING, final
+from typing import final
 
 from attrs import frozen
 
 from .cell import Cell
+from .kernel import Kernel
 from .mailbox import waiting_count
-
-if TYPE_CHECKING:
-    from .kernel import Kernel
+from .timers import all_timers
 
 
 @final
@@ -28,8 +27,8 @@ class ActorStatistics:
     restarts: int
     timers: int
     watchers: int
-    asks: int
-    turn_age_ms: int | None
+    requests: int
+    handling_age_ms: int | None
 
 
 @final
@@ -39,6 +38,9 @@ class SystemStatistics:
 
     Attributes:
         actors: Registered actors by state.
+        handlings: How many asynchronous messages are being handled.
+        requests: Requests without a reply.
+        commits_in_flight: Owners with a commit that has no answer yet.
         dead_letters: Dead letters so far, by reason.
         merged: Messages that were merged into a waiting one.
         late_replies: Replies that nobody waited for any more.
@@ -46,9 +48,10 @@ class SystemStatistics:
 
     actors: dict[str, int]
     ready: int
-    turns: int
+    handlings: int
+    commits_in_flight: int
     timers: int
-    asks: int
+    requests: int
     waiting: int
     handled: int
     merged: int
@@ -61,31 +64,32 @@ class SystemStatistics:
 
 def actor_statistics(cell: Cell) -> ActorStatistics:
     """A snapshot of one actor."""
-    life, book = cell.life, cell.book
-    turn = life.turn if life else None
+    life, extras = cell.life, cell.extras
+    handling = life.handling if life else None
     return ActorStatistics(
         address=cell.address,
-        state=cell.state.value if cell.closing is None else f"{cell.state.value}, closing",
-        waiting=waiting_count(cell.queue) + len(book.parked if book else ()),
+        state=cell.state.value if cell.stopping is None else f"{cell.state.value}, stopping",
+        waiting=waiting_count(cell.queue) + len(extras.parked if extras else ()),
         waiting_control=len(cell.control or ()),
         handled=cell.handled,
-        crashes=book.crashes if book else 0,
-        restarts=book.restarts if book else 0,
-        timers=len(life.all_timers()) if life else 0,
-        watchers=len(book.watchers) if book else 0,
-        asks=len(book.asks) if book else 0,
-        turn_age_ms=None if turn is None else cell.kernel.clock.now_ms() - turn.started_ms,
+        crashes=extras.crashes if extras else 0,
+        restarts=extras.restarts if extras else 0,
+        timers=len(all_timers(life)) if life else 0,
+        watchers=len(extras.watchers) if extras else 0,
+        requests=len(extras.requests) if extras else 0,
+        handling_age_ms=None if handling is None else cell.kernel.clock.now_ms() - handling.started_ms,
     )
 
 
-def system_statistics(kernel: Kernel) -> SystemStatistics:
+def system_statistics(kernel: Kernel[Cell]) -> SystemStatistics:
     """A snapshot of the whole. Walks over every registered actor."""
     return SystemStatistics(
         actors=dict(Counter(cell.state.value for cell in kernel.cells.values())),
         ready=len(kernel.ready),
-        turns=len(kernel.turns),
+        handlings=len(kernel.handlings),
+        commits_in_flight=kernel.in_flight,
         timers=kernel.timers.armed_count,
-        asks=len(kernel.asks.outstanding),
+        requests=len(kernel.requests),
         waiting=sum(waiting_count(cell.queue) + len(cell.control or ()) for cell in kernel.cells.values()),
         handled=kernel.handled,
         merged=kernel.merged,

@@ -7,22 +7,22 @@ from typing import Any, Final, TypeVar, final
 
 import trio
 
-from ...protocols.actor import Context, Receiver, Terminated
+from ...protocols.actor import HOST_OPS, Context, Receiver, Terminated
 from ...protocols.errors import InvalidInputError
 from ...protocols.receipt import Receipt
 from ...protocols.restart import RestartSpec, Strategy
 from ..clock import Clock
 from . import lifecycle, watch
-from .cell import Cell, State
+from .cell import Cell, State, new_cell, unknown_cell
 from .dead_letters import DeadLetter
-from .drain import Drain, DrainReport
+from .drain import SystemDrain, SystemDrainReport
 from .dump import dump
 from .errors import AddressError
-from .kernel import Kernel
+from .group import Group
+from .kernel import Kernel, Performer
 from .ref import ActorRef, Kind
-from .spec import UNDEFINED, ActorSpec, MailboxSpec
+from .spec import ActorSpec, MailboxSpec
 from .statistics import ActorStatistics, SystemStatistics, actor_statistics, system_statistics
-from .supervision import Group
 
 M = TypeVar("M")
 
@@ -35,7 +35,7 @@ _DEFAULT_RESTART: Final = RestartSpec()
 class ActorSystem:
     """Actors by address, and everything that happens to all of them together. Made by :func:`open_system`."""
 
-    def __init__(self, kernel: Kernel, drain: Drain, drain_grace_ms: int) -> None:
+    def __init__(self, kernel: Kernel[Cell], drain: SystemDrain, drain_grace_ms: int) -> None:
         """See :func:`open_system`."""
         self._kernel = kernel
         self._drain = drain
@@ -63,7 +63,7 @@ class ActorSystem:
         restart: RestartSpec = _DEFAULT_RESTART,
         passivate_after_ms: int | None = None,
     ) -> Kind[M]:
-        """Say how the actors ``kind:...`` are made. None is made before it has something to do.
+        """Say how the actors ``kind:...`` are made. Each is made when its first message is handled.
 
         Raises:
             AddressError: The kind is empty, contains a colon, or is defined already.
@@ -81,10 +81,7 @@ class ActorSystem:
         """
         if not address:
             raise AddressError(f"address {address!r}: a name, or kind:key, is accepted")
-        cell = self._kernel.resolve(address)
-        if cell is None:
-            cell = Cell(address, self._kernel, UNDEFINED, 0, State.STOPPED)
-        return ActorRef(cell)
+        return ActorRef(self._kernel.resolve(address) or unknown_cell(self._kernel, address))
 
     def spawn(
         self,
@@ -108,8 +105,8 @@ class ActorSystem:
         if not kernel.open:
             raise InvalidInputError(f"spawn of {address!r}: {kernel.name} is {kernel.phase}, takes no new actors")
         spec = ActorSpec(address, factory, mailbox, restart, passivate_after_ms)
-        cell = kernel.cells[address] = Cell(address, kernel, spec, spec.room)
-        kernel.schedule(cell)
+        cell = kernel.cells[address] = new_cell(kernel, address, spec)
+        cell.arrived()
         return ActorRef(cell)
 
     def group(self, strategy: Strategy, *members: str) -> None:
@@ -120,11 +117,11 @@ class ActorSystem:
         """
         cells = [self._require(address) for address in members]
         for cell in cells:
-            if cell.book is not None and cell.book.group is not None:
+            if cell.extras is not None and cell.extras.group is not None:
                 raise AddressError(f"{cell.address!r} is in a group already")
         group = Group(strategy, cells)
         for cell in cells:
-            cell.the_book().group = group
+            cell.need_extras().group = group
 
     def perform(
         self, performers: Mapping[int, Callable[[str, Any, Any, Any], None]], record: Callable[[str, object], None]
@@ -134,14 +131,30 @@ class ActorSystem:
         self._kernel.record = record
 
     def revive(self, address: str) -> bool:
-        """Let an actor that has ended begin anew, as if it had never lived. False when it has not ended."""
+        """Make an actor that has ended as good as new: its next message begins a life. False when it has not ended."""
         cell = self._kernel.cells.get(address)
         if cell is None or cell.state is not State.STOPPED or not self._kernel.open:
             return False
-        successor = self._kernel.cells[address] = Cell(address, self._kernel, cell.spec, cell.spec.room)
-        if cell.book is not None and cell.book.group is not None:
-            cell.book.group.replace(cell, successor)
+        successor = self._kernel.cells[address] = new_cell(self._kernel, address, cell.spec)
+        if cell.extras is not None and cell.extras.group is not None:
+            group = successor.need_extras().group = cell.extras.group
+            group.replace(cell, successor)
         return True
+
+    def perform_with(self, performers: Mapping[int, Performer]) -> None:
+        """Say who performs the operations of the host, before the first message that asks for one.
+
+        Args:
+            performers: By operation (:data:`~wakeward.protocols.actor.HOST_OPS` and above). Each is called with the
+                address of the actor and the three arguments of the effect, after the message and its commit. It must be
+                quick and synchronous; an exception is logged.
+
+        Raises:
+            InvalidInputError: An operation is one of the kernel's.
+        """
+        if taken := [op for op in performers if op < HOST_OPS]:
+            raise InvalidInputError(f"operations {taken}: {HOST_OPS} and above are accepted")
+        self._kernel.performers.update(performers)
 
     # Messages and verbs by address
 
@@ -162,8 +175,13 @@ class ActorSystem:
         """
         self._token.run_sync_soon(self.tell, address, message)
 
+    def is_active(self, address: str) -> bool:
+        """Whether an actor has a behaviour at present: it was made, and is neither passivated nor ended."""
+        cell = self._kernel.cells.get(address)
+        return cell is not None and cell.life is not None
+
     def passivate(self, address: str) -> bool:
-        """Put an idle actor to sleep now. False when it is not idle, or not awake."""
+        """End the life of an idle actor now; its next message begins another. False when it is not idle."""
         cell = self._kernel.cells.get(address)
         return cell is not None and lifecycle.passivate(cell)
 
@@ -172,21 +190,25 @@ class ActorSystem:
         await trio.lowlevel.checkpoint()
         cell = self._kernel.resolve(address)
         if cell is None:
-            return watch.obituary(Cell(address, self._kernel, UNDEFINED, 0))
+            return watch.terminated(unknown_cell(self._kernel, address))
         if cell.state is not State.STOPPED:
-            book = cell.the_book()
-            book.end_event = book.end_event or trio.Event()
-            await book.end_event.wait()
-        return watch.obituary(cell)
+            extras = cell.need_extras()
+            if extras.end_event is None:
+                extras.end_event = trio.Event()
+            await extras.end_event.wait()
+        return watch.terminated(cell)
 
     async def wait_idle(self) -> None:
-        """Wait until nothing can be done now: no message is ready and no turn runs. Timers may be armed."""
+        """Wait until nothing can be done now: no message is ready or being handled, no commit is in flight.
+
+        Timers may be armed.
+        """
         await self._kernel.wait_until(self._kernel.idle)
 
-    async def drain(self, *, grace_ms: int | None = None) -> DrainReport:
+    async def drain(self, *, grace_ms: int | None = None) -> SystemDrainReport:
         """End in four phases: refuse what comes from outside, freeze timers, finish within the grace, cancel the rest.
 
-        Again and again it waits for the same end and returns the same report; a shorter grace hastens it.
+        Each call waits for the same end and returns the same report. A second call with a shorter grace shortens it.
 
         Cancellation: the drain goes on without the caller.
         """
@@ -211,7 +233,7 @@ class ActorSystem:
         return tuple(self._kernel.letters.ring)
 
     def dump(self) -> str:
-        """Who is doing what: a page for the person in front of a stuck host."""
+        """Who is doing what: a page for the person in front of a host that does not go on."""
         return dump(self._kernel)
 
     def _require(self, address: str) -> Cell:

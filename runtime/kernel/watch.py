@@ -1,81 +1,61 @@
-"""Watching: a watcher gets :class:`Terminated` once, in its control lane, also for the already dead.
+"""Death watch: a watcher gets :class:`Terminated` once, in its control lane, also for an actor that has ended already.
 
-A watch belongs to the watcher's incarnation, as an Erlang monitor belongs to the process: it ends with it, and the
-factory of the next one watches again if it wants to. A watch does not make the watched actor active.
+A watch belongs to the watcher's life, as an Erlang monitor belongs to the process: it ends with it, and the factory of
+the next life watches again if it wants to. A watch does not activate the watched actor.
 """
 
 from __future__ import annotations
 
 from collections import deque
-from typing import TYPE_CHECKING
 
 from ...protocols.actor import Cause, Terminated
-from .cell import Cell, State
+from .cell import Cell, Life, State
 from .sender import OUTSIDE
 
-if TYPE_CHECKING:
-    from .incarnation import Incarnation
 
-
-def watch(watcher: Incarnation, address: str) -> None:
-    """From now on, and at once when there is nothing to wait for."""
-    kernel = watcher.cell.kernel
-    watched = kernel.resolve(address)
+def watch(watcher: Life, address: str) -> None:
+    """Tell ``watcher`` when that actor ends, at once when it has ended."""
+    watched = watcher.cell.kernel.resolve(address)
     if watched is None:
         watcher.cell.signal(Terminated(address, Cause.UNKNOWN), OUTSIDE)
     elif watched.state is State.STOPPED:
-        watcher.cell.signal(obituary(watched), watched)
+        watcher.cell.signal(terminated(watched), watched)
     else:
         if watcher.watching is None:
             watcher.watching = {}
         watcher.watching[watched] = None
-        watched.the_book().watchers[watcher.cell] = None
+        watched.need_extras().watchers[watcher.cell] = None
 
 
-def unwatch(watcher: Incarnation, address: str) -> None:
-    """Take the watch back, and the news too if it still waits."""
+def unwatch(watcher: Life, address: str) -> None:
+    """Take the watch back, and the message too if it still waits."""
     for watched in list(watcher.watching or ()):
         if watched.address == address:
-            _part(watcher, watched)
-    _forget_news(watcher.cell, address)
+            watcher.forget_watch(watched)
+    control = watcher.cell.control
+    if control:
+        watcher.cell.control = deque(
+            entry for entry in control if not (isinstance(entry[0], Terminated) and entry[0].address == address)
+        )
 
 
-def unwatch_all(watcher: Incarnation) -> None:
-    """The watcher's life is over."""
-    for watched in list(watcher.watching or ()):
-        _part(watcher, watched)
-
-
-def announce(ended: Cell) -> None:
+def tell_watchers(ended: Cell) -> None:
     """Tell the watchers of an actor that has ended."""
-    book = ended.book
-    if book is None or not book.watchers:
+    extras = ended.extras
+    if extras is None or not extras.watchers:
         return
-    news = obituary(ended)
-    watchers, book.watchers = book.watchers, {}
+    message = terminated(ended)
+    watchers = list(extras.watchers)
+    extras.watchers.clear()
     if ended.kernel.closed:
         return
     for cell in watchers:
         if cell.life is not None and cell.life.watching is not None:
             cell.life.watching.pop(ended, None)
-        cell.signal(news, ended)
+        cell.signal(message, ended)
 
 
-def obituary(ended: Cell) -> Terminated:
+def terminated(ended: Cell) -> Terminated:
     """How an actor ended."""
-    cause, error = (ended.book and ended.book.ended) or (Cause.UNKNOWN, None)
+    cause, error = (ended.extras and ended.extras.ended) or (Cause.UNKNOWN, None)
     return Terminated(ended.address, cause, error)
-
-
-def _part(watcher: Incarnation, watched: Cell) -> None:
-    assert watcher.watching is not None
-    del watcher.watching[watched]
-    if watched.book is not None:
-        watched.book.watchers.pop(watcher.cell, None)
-
-
-def _forget_news(cell: Cell, address: str) -> None:
-    if cell.control:
-        cell.control = deque(
-            entry for entry in cell.control if not (isinstance(entry[0], Terminated) and entry[0].address == address)
-        )

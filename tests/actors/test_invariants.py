@@ -20,20 +20,26 @@ from attrs import evolve
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
-from support.world import World
+from support.world import World, through_storage
 from wakeward.actors import router as router_module
-from wakeward.actors.agent import agent as agent_module
-from wakeward.actors.agent.agent import Agent
-from wakeward.actors.agent.state import Retire
+from wakeward.actors.agent import turns as turns_module
+from wakeward.actors.agent.core import AgentCore
+from wakeward.actors.agent.events import SessionEvents
+from wakeward.actors.agent.held import HeldWakes
+from wakeward.actors.agent.ports import Leaving, Retire
+from wakeward.actors.agent.session import SERVED
 from wakeward.actors.router import Router
 from wakeward.protocols.backoff import Backoff
 from wakeward.protocols.config import AgentSettings, HeartbeatSchedule, QueuePolicy, RetryPolicy
+from wakeward.protocols.journal.apply import AgentImage, apply, records_of
 from wakeward.protocols.sessions.locate import Location
 from wakeward.protocols.wakes import cooldown as cooldown_module
 from wakeward.protocols.wakes.cooldown import CooldownClock, CooldownPolicy
 from wakeward.protocols.wakes.decision import Decision, DecisionKind
-from wakeward.protocols.wakes.event_queue import Accepted, EventQueue
-from wakeward.protocols.wakes.turn import BUSY_REASONS, Failed, Outcome, Ran, Skipped, TurnRequest
+from wakeward.protocols.wakes.event import Event
+from wakeward.protocols.wakes.event_queue import EventQueue, FailedTurn
+from wakeward.protocols.wakes.messages import Wake
+from wakeward.protocols.wakes.turn import BUSY_KINDS, Failed, Outcome, Ran, Skipped, TurnRequest
 from wakeward.protocols.wakes.turn_slots import TurnSlots
 from wakeward.protocols.wakes.wake import Intent, Source
 
@@ -50,7 +56,9 @@ intents = st.sampled_from(list(Intent))
 sources = st.sampled_from([Source.HOOK, Source.EXEC_EVENT, Source.CRON, Source.RETRY, Source.MANUAL])
 windows = st.sampled_from([0, 0, 250, 5_000])
 jumps = st.sampled_from([0, 1, 250, 999, 1_000, 5_000, 29_999, 30_000, 60_000, 60_001, 600_000])
-skips = st.builds(Skipped, st.sampled_from([*sorted(BUSY_REASONS), "quiet-hours", "not-due", "no-pending-event"]))
+skips = st.builds(
+    Skipped, st.sampled_from([*sorted(kind.value for kind in BUSY_KINDS), "quiet-hours", "not-due", "no-pending-event"])
+)
 failures = st.builds(Failed, st.just("broken"), st.booleans())
 outcomes = st.one_of(st.just(Ran()), skips, failures)
 
@@ -66,20 +74,18 @@ class Agents(RuleBasedStateMachine):
 
     def __init__(self) -> None:
         super().__init__()
-        self.world = World(turns_max=TURNS_MAX)
+        self.world = World(turns_max=TURNS_MAX, contains_crashes=True)
         self.world.on_start = self.on_start
         self.world.on_decision = self.on_decision
-        self.world.on_interrupt = lambda turn_id, outcome: self.world.at(
-            self.world.now_ms, lambda: self.end(outcome, turn_id)
-        )
+        self.world.on_interrupt = lambda turn_id, outcome: self.interrupted.append((outcome, turn_id))
         for agent_id in AGENTS:
             self.world.add_agent(self.settings_of(agent_id, 1_800_000))
+        self.interrupted: list[tuple[Outcome, int]] = []
         self.asked: set[str] = set()
         self.accepted: dict[str, list[int]] = defaultdict(list)
         self.shown: dict[str, list[int]] = defaultdict(list)
         self.counted: dict[str, dict[int, int]] = defaultdict(dict)
         self.texts: dict[tuple[str, int], str] = {}
-        self.paused = False
         self.number = 0
 
     @staticmethod
@@ -108,14 +114,7 @@ class Agents(RuleBasedStateMachine):
     def notify(self, key: str, intent: Intent, window: int, fresh: bool) -> None:
         self.asked.add(home_of(key))
         self.number += fresh
-        session = home_of(key)
-
-        def settle(answer: object) -> None:
-            if isinstance(answer, Accepted):
-                self.accepted[session].append(answer.event.id)
-                self.texts[session, answer.event.id] = answer.event.text
-
-        self.world.notify(key, f"event {self.number}", "exec-event", intent, coalesce_ms=window, settle=settle)
+        self.world.notify(key, f"event {self.number}", "exec-event", intent, coalesce_ms=window)
 
     @precondition(lambda self: self.world.active)
     @rule(outcome=outcomes, choice=st.integers(0, TURNS_MAX - 1))
@@ -138,6 +137,10 @@ class Agents(RuleBasedStateMachine):
     @rule(by_ms=jumps)
     def advance(self, by_ms: int) -> None:
         self.world.advance(by_ms)
+        while self.interrupted:
+            outcome, turn_id = self.interrupted.pop()
+            if turn_id in self.world.active:
+                self.end(outcome, turn_id)
 
     @rule(agent_id=agent_ids, interval_ms=st.sampled_from([None, 45_000, 1_800_000]))
     def reconfigure(self, agent_id: str, interval_ms: int | None) -> None:
@@ -149,8 +152,12 @@ class Agents(RuleBasedStateMachine):
 
     @rule()
     def pause_or_resume(self) -> None:
-        self.paused = not self.paused
-        self.world.pause(paused=self.paused)
+        self.world.pause(paused=not self.world.paused)
+
+    @rule(steps=st.integers(0, 12))
+    def crash_soon(self, steps: int) -> None:
+        """Let the agent that comes so far raise in the middle of its message."""
+        self.world.fault_in = steps
 
     # What is seen of it
 
@@ -159,7 +166,8 @@ class Agents(RuleBasedStateMachine):
         assert request.session_key.split(":")[1] == request.agent_id, "no fan-out"
         sessions = [turn.session_key for _, turn in self.world.active.values()]
         assert len(sessions) == len(set(sessions)), "single flight"
-        assert len(sessions) <= TURNS_MAX, "bounded turns"
+        stuck = {decision.turn_id for decision in self.world.kinds(DecisionKind.STUCK)}
+        assert len(self.world.active.keys() - stuck) <= TURNS_MAX, "bounded turns"
         assert request.attempt < RETRY.attempts_max, "bounded retry"
         ids = [event.id for event in request.events]
         left = [event for event in self.accepted[request.session_key] if event not in self.shown[request.session_key]]
@@ -176,10 +184,12 @@ class Agents(RuleBasedStateMachine):
             assert all(self.world.now_ms - start >= SPACING_MS for start in recent), "cooldown: spacing"
 
     def check_manual(self, session: str, before: int) -> None:
-        lane = self.world.states[session.split(":")[1]].lanes.get(session)
-        if any(turn.session_key == session for turn in self.world.started[before:]) or self.paused or lane is None:
+        found = self.world.states[session.split(":")[1]].sessions.get(session)
+        ran = any(turn.session_key == session for turn in self.world.started[before:])
+        if ran or self.world.paused or found is None:
             return
-        assert lane.served or lane.wakes.blocked_until_ms > self.world.now_ms, "manual always runs"
+        is_blocked = found.record.wakes.blocked_until_ms > self.world.now_ms
+        assert found.state in SERVED or is_blocked, "manual always runs"
 
     def end_all(self, outcome: Outcome) -> None:
         for turn_id in list(self.world.active):
@@ -187,63 +197,98 @@ class Agents(RuleBasedStateMachine):
 
     def end(self, outcome: Outcome, turn_id: int) -> None:
         _, request = self.world.active[turn_id]
-        clock = self.world.states[request.agent_id].clock
-        before = (clock.last_started_ms, tuple(clock.recent_starts_ms))
+        before = self.clock_of(request)
+        crashes = len(self.world.driver.crashes)
         given_back = isinstance(outcome, Skipped) and (
-            outcome.reason in BUSY_REASONS
-            or (outcome.reason == "no-pending-event" and request.source is Source.EXEC_EVENT)
+            outcome.is_busy or (outcome.reason == "no-pending-event" and request.source is Source.EXEC_EVENT)
         )
         if given_back:
-            del self.counted[request.agent_id][turn_id]
-        if isinstance(outcome, Ran):
-            self.shown[request.session_key] += [event.id for event in request.events]
+            started = self.counted[request.agent_id].pop(turn_id)
         parked = len(self.world.kinds(DecisionKind.PARKED))
         self.world.end(outcome, turn_id)
+        if len(self.world.driver.crashes) > crashes:
+            # Perhaps the end was lost in the crash: then the turn was taken for interrupted, and its start counts.
+            if given_back:
+                self.counted[request.agent_id][turn_id] = started
+            return
         if given_back:
-            assert (clock.last_started_ms, tuple(clock.recent_starts_ms)) == before, "no poisoning"
+            assert self.clock_of(request) == before, "no poisoning"
         final = isinstance(outcome, Failed) and (not outcome.transient or request.attempt + 1 == RETRY.attempts_max)
         assert len(self.world.kinds(DecisionKind.PARKED)) == parked + final, "parked and reported once"
 
+    def clock_of(self, request: TurnRequest) -> Any:
+        clock = self.world.states[request.agent_id].clock
+        return clock.last_started_ms, clock.recent_starts_ms
+
     def on_decision(self, decision: Decision) -> None:
+        session = str(decision.session_key)
+        if decision.kind is DecisionKind.EVENT:
+            records = self.world.driver.records[str(decision.agent_id)]
+            event = next(record for record in reversed(records) if isinstance(record, Event))
+            self.accepted[session].append(event.id)
+            self.texts[session, event.id] = event.text
+        if decision.kind is DecisionKind.RAN:
+            request = next(turn for turn in self.world.started if turn.turn_id == decision.turn_id)
+            self.shown[session] += [event.id for event in request.events]
         if decision.kind is DecisionKind.DEAD:
-            session = str(decision.session_key)
             waiting, shown = self.accepted[session], self.shown[session]
             waiting.remove(next(n for n in waiting if n not in shown and self.texts[session, n] == decision.text))
 
-    def lanes(self, agent_id: str) -> list[Any]:
-        return list(self.world.states[agent_id].lanes.values())
+    def sessions(self, agent_id: str) -> list[Any]:
+        return list(self.world.states[agent_id].sessions.values())
+
+    def held(self, session: str) -> list[int]:
+        found = self.world.states[session.split(":")[1]].sessions.get(session)
+        return [] if found is None or found.queue is None else [event.id for event in found.queue.peek()]
 
     # What must hold after every step
 
     @invariant()
     def accounting(self) -> None:
-        for state in self.world.states.values():
-            counts = state.counts
-            kept = counts.events_presented + state.events_retained + counts.events_dead
+        for agent_id, counts in self.world.counts.items():
+            kept = counts.events_presented + self.world.states[agent_id].events_retained + counts.events_dead
             assert counts.events_accepted == kept, "accounting"
 
     @invariant()
     def no_loss(self) -> None:
         for session, accepted in self.accepted.items():
-            lane = self.world.states[session.split(":")[1]].lanes.get(session)
-            held = [] if lane is None or lane.queue is None else [event.id for event in lane.queue.peek()]
-            assert held == [number for number in accepted if number not in self.shown[session]], "no loss"
+            left = [number for number in accepted if number not in self.shown[session]]
+            assert self.held(session) == left, "no loss"
 
     @invariant()
     def no_stranding(self) -> None:
         for agent_id in AGENTS:
-            for lane in self.lanes(agent_id):
-                if lane.events_waiting and lane.owed:
-                    assert lane.served or lane.wakes or lane.parked, "no stranding"
+            for session in self.sessions(agent_id):
+                record = session.record
+                if session.events_waiting and record.owed:
+                    assert session.state in SERVED or record.wakes or record.parked, "no stranding"
 
     @invariant()
     def outstanding_work_is_counted(self) -> None:
-        busy = sum(bool(lane.served or lane.wakes) for agent_id in AGENTS for lane in self.lanes(agent_id))
+        busy = sum(session.is_busy for agent_id in AGENTS for session in self.sessions(agent_id))
         assert self.world.outstanding == busy
+
+    @invariant()
+    def the_state_is_the_fold_of_what_is_committed(self) -> None:
+        """Stored and read back, the records come to exactly what the agent knows."""
+        for agent_id in AGENTS:
+            image = self.world.image(agent_id)
+            state = self.world.states[agent_id]
+            live = {key: session.record for key, session in state.sessions.items() if session.saved is not None}
+            assert live == image.sessions
+            queued = {key: s.queue.peek() for key, s in state.sessions.items() if s.queue is not None and len(s.queue)}
+            assert queued == {key: tuple(events.values()) for key, events in image.events.items()}
+            assert image.agent is None or image.agent.clock == state.clock
+            again = AgentImage()
+            for record in records_of(image):
+                apply(again, through_storage(record))
+            again.event_id_max = image.event_id_max
+            assert again == image
 
     def teardown(self) -> None:
         """Everything accepted is shown in the end, once the agents behave."""
-        if self.paused:
+        self.world.fault_in = None
+        if self.world.paused:
             self.pause_or_resume()
         for agent_id in AGENTS:
             self.world.configure(self.settings_of(agent_id, None))
@@ -253,14 +298,14 @@ class Agents(RuleBasedStateMachine):
         for _ in range(60):
             while self.world.active:
                 self.end(Ran(), next(iter(self.world.active)))
-            self.world.advance(61_000)
+            self.advance(61_000)
         for agent_id in AGENTS:
             assert self.world.states[agent_id].events_retained == 0, "no loss"
         assert self.world.outstanding == 0
 
 
 SETTINGS = settings(
-    max_examples=500, stateful_step_count=30, deadline=None, suppress_health_check=[HealthCheck.too_slow]
+    max_examples=400, stateful_step_count=30, deadline=None, suppress_health_check=[HealthCheck.too_slow]
 )
 TestAgents = Agents.TestCase
 TestAgents.settings = SETTINGS
@@ -274,7 +319,7 @@ def fan_out(monkeypatch: pytest.MonkeyPatch) -> None:
 
     def to_the_next_too(self: Router, message: Any) -> None:
         forward(self, message)
-        if isinstance(message, agent_module.Wake):
+        if isinstance(message, Wake):
             for address in ("agent:a", "agent:b"):
                 self._ctx.tell(address, evolve(message, session_key=f"{address}:main"))
 
@@ -288,7 +333,9 @@ def wrong_owner(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def events_lost_on_failure(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(
-        EventQueue, "count_failed_turn", lambda self, shown, failed_turns_max: self.consume(shown) and ()
+        EventQueue,
+        "count_failed_turn",
+        lambda self, shown, failed_turns_max: FailedTurn((), self.consume(shown)[:0]),
     )
 
 
@@ -298,11 +345,11 @@ def events_acknowledged_unseen(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def stranded(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(Agent, "_ensure_wake", lambda *_: None)
+    monkeypatch.setattr(HeldWakes, "ensure_wake", lambda *_: None)
 
 
 def deferred_is_dropped(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(agent_module, "_RETAINED_INTENTS", frozenset())
+    monkeypatch.setattr(turns_module, "RETAINED_INTENTS", frozenset())
     stranded(monkeypatch)
 
 
@@ -318,41 +365,33 @@ def no_reservation(monkeypatch: pytest.MonkeyPatch) -> None:
     check = CooldownClock.check
 
     def blind(self: CooldownClock, *args: Any, **kwargs: Any) -> Any:
-        reserved, self.reserved_ms = self.reserved_ms, {}
-        try:
-            return check(self, *args, **kwargs)
-        finally:
-            self.reserved_ms = reserved
+        return check(evolve(self, running_ms=()), *args, **kwargs)
 
     monkeypatch.setattr(CooldownClock, "check", blind)
 
 
 def poisoning(monkeypatch: pytest.MonkeyPatch) -> None:
-    settle = CooldownClock.settle
-    monkeypatch.setattr(
-        CooldownClock, "settle", lambda self, turn_id, policy, counts: settle(self, turn_id, policy, counts=True)
-    )
+    ended = CooldownClock.ended
+    monkeypatch.setattr(CooldownClock, "ended", lambda self, key, policy, counts: ended(self, key, policy, counts=True))
 
 
 def unbounded_retry(monkeypatch: pytest.MonkeyPatch) -> None:
-    failed = Agent._failed
+    decide = turns_module.after_turn
 
-    def forever(self: Agent, lane: Any, turn: Any, wake: Any, outcome: Failed) -> None:
-        policy = self._state.settings
-        self._state.settings = evolve(policy, retry=evolve(policy.retry, attempts_max=99))
-        failed(self, lane, turn, wake, outcome)
-        self._state.settings = policy
+    def forever(outcome: Outcome, wake: Any, retry: RetryPolicy, **more: Any) -> Any:
+        return decide(outcome, wake, evolve(retry, attempts_max=99), **more)
 
-    monkeypatch.setattr(Agent, "_failed", forever)
+    monkeypatch.setattr(turns_module, "after_turn", forever)
 
 
 def overlapping_turns(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(agent_module.Lane, "served", property(lambda _lane: False))
+    monkeypatch.setattr(turns_module, "SERVED", frozenset())
 
 
 def unbounded_turns(monkeypatch: pytest.MonkeyPatch) -> None:
-    def acquire(self: TurnSlots, _address: str, _session_key: str, _limit: int | None = None) -> bool:
-        self._taken += 1
+    def acquire(self: TurnSlots, address: str, session_key: str, _limit: int | None = None) -> bool:
+        self._held[address, session_key] = None
+        self._claimed[address] = self._claimed.get(address, 0) + 1
         return True
 
     monkeypatch.setattr(TurnSlots, "acquire", acquire)
@@ -373,17 +412,28 @@ def manual_is_guarded(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def uncounted(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(Agent, "_bury", lambda *_: None)
+    monkeypatch.setattr(SessionEvents, "_dead", lambda *_: None)
 
 
 def parked_in_silence(monkeypatch: pytest.MonkeyPatch) -> None:
-    record = Agent._record
+    decide = AgentCore.decide
 
-    def quiet(self: Agent, kind: DecisionKind, *args: Any, **more: Any) -> None:
+    def quiet(self: AgentCore, kind: DecisionKind, *args: Any, **more: Any) -> None:
         if kind is not DecisionKind.PARKED:
-            record(self, kind, *args, **more)
+            decide(self, kind, *args, **more)
 
-    monkeypatch.setattr(Agent, "_record", quiet)
+    monkeypatch.setattr(AgentCore, "decide", quiet)
+
+
+def changes_that_are_not_stored(monkeypatch: pytest.MonkeyPatch) -> None:
+    put = AgentCore.put
+
+    def forgetful(self: AgentCore, session: Any, record: Any) -> None:
+        put(self, session, record)
+        if record.turn is not None:
+            self._changed.clear()
+
+    monkeypatch.setattr(AgentCore, "put", forgetful)
 
 
 MUTATIONS: list[Callable[[pytest.MonkeyPatch], None]] = [
@@ -404,12 +454,13 @@ MUTATIONS: list[Callable[[pytest.MonkeyPatch], None]] = [
     manual_is_guarded,
     uncounted,
     parked_in_silence,
+    changes_that_are_not_stored,
 ]
 
 
 @contextmanager
 def _fails() -> Generator[None]:
-    with pytest.raises((AssertionError, KeyError, BaseExceptionGroup)):
+    with pytest.raises((AssertionError, KeyError, IndexError, BaseExceptionGroup)):
         yield
 
 
@@ -425,12 +476,12 @@ def test_each_invariant_can_fail(
 
 def test_a_retired_agent_leaves_nothing_behind() -> None:
     world = World()
-    state = world.add_agent(Agents.settings_of("a", None))
+    world.add_agent(Agents.settings_of("a", None))
     world.notify("agent:a:main", "seen")
     world.notify("agent:a:main", "unseen")
-    world.tell("agent:a", Retire("removed"))
+    world.tell("agent:a", Retire(Leaving("removed")))
     world.settle()
     world.end(Ran())
-    counts = state.counts
-    assert (counts.events_presented, counts.events_dead, state.events_retained) == (1, 1, 0)
+    counts = world.counts["a"]
+    assert (counts.events_presented, counts.events_dead, world.states["a"].events_retained) == (1, 1, 0)
     assert world.outstanding == 0

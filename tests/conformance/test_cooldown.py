@@ -37,6 +37,6 @@ def test_should_defer_wake(row: Row) -> None:
 
 @each_row("cooldown", fn="record_run_start")
 def test_record_run_start(row: Row) -> None:
-    buffer = list(row["input"]["buffer"])
-    record_start(buffer, row["input"]["ts"], policy(row["input"]).flood_threshold)
+    threshold = policy(row["input"]).flood_threshold
+    buffer = record_start(row["input"]["buffer"], row["input"]["ts"], threshold)
     assert buffer == row["expected"]["buffer"]

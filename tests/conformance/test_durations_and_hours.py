@@ -1,17 +1,17 @@
-"""Durations, cadences, enrolment, active hours and phases against what OpenClaw was recorded to say."""
+"""Durations, intervals, enrolment, active hours and phases against what OpenClaw was recorded to say."""
 
 from __future__ import annotations
 
 from support.vectors import Row, each_row
 from wakeward.protocols.errors import InvalidInputError
-from wakeward.protocols.schedule.active_hours import read_active_hours
-from wakeward.protocols.schedule.heartbeat import (
+from wakeward.protocols.openclaw.heartbeat_settings import (
     HeartbeatEntry,
     HeartbeatSettings,
     enrolment,
     layered_interval_ms,
-    phase_ms,
+    read_active_hours,
 )
+from wakeward.protocols.schedule.heartbeat import phase_ms
 from wakeward.protocols.values.duration import parse_duration_ms
 
 

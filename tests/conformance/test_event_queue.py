@@ -6,11 +6,12 @@ from typing import Any
 
 from attrs import define, field
 from support.vectors import Row, each_row
+from wakeward.protocols.errors import InvalidInputError
+from wakeward.protocols.openclaw.system_events import SystemEventQueue
 from wakeward.protocols.sessions.key import parse_session_key
 from wakeward.protocols.wakes.event import DeliveryContext, Event, resolve_delivery
-from wakeward.protocols.wakes.event_queue import Accepted, EventQueue, QueueOverflow, Repeat
+from wakeward.protocols.wakes.event_queue import Accepted, Repeat
 
-CAPACITY = 20
 NOBODY = 0
 ROUTE_FIELDS = ("channel", "to", "account_id", "thread_id")
 
@@ -23,31 +24,32 @@ class CallFailedError(Exception):
 class Queues:
     """OpenClaw's queues by key and its numbering of accepted events and receipts. The rules are elsewhere."""
 
-    by_key: dict[str, EventQueue] = field(factory=dict[str, EventQueue])
+    by_key: dict[str, SystemEventQueue] = field(factory=dict[str, SystemEventQueue])
     accepted: list[Event] = field(factory=list[Event])
     receipts: list[Event | None] = field(factory=list[Event | None])
 
-    def queue(self, op: Row) -> EventQueue:
+    def queue(self, op: Row) -> SystemEventQueue:
         key = parse_session_key(op["session_key"])
         if key is None:
             raise CallFailedError(op["session_key"])
-        return self.by_key.setdefault(str(key), EventQueue(str(key), CAPACITY, QueueOverflow.DROP_OLDEST))
+        return self.by_key.setdefault(str(key), SystemEventQueue(str(key)))
 
     def offer(self, op: Row) -> Event | None:
         queue = self.queue(op)
-        repeat = Repeat.KEEP if op.get("allow_duplicate") else Repeat.SKIP
-        try:
-            answer = queue.enqueue(
-                op["text"],
-                event_id=len(self.accepted) + 1,
-                accepted_at_ms=op["at"],
-                source="other",
-                context_key=op["context_key"],
-                delivery=delivery(op["delivery_context"]),
-                repeat=Repeat.REPLACE if op["replace"] else repeat,
-            )
-        except ValueError as error:
-            raise CallFailedError from error
+        offered: dict[str, Any] = {
+            "text": op["text"],
+            "event_id": len(self.accepted) + 1,
+            "accepted_at_ms": op["at"],
+            "context_key": op["context_key"],
+            "delivery": delivery(op["delivery_context"]),
+        }
+        if op["replace"]:  # as recorded, this outweighs allow_duplicate
+            try:
+                answer, _ = queue.replace(**offered)
+            except InvalidInputError as error:
+                raise CallFailedError from error
+        else:
+            answer = queue.enqueue(**offered, repeat=Repeat.KEEP if op.get("allow_duplicate") else Repeat.SKIP)
         if not isinstance(answer, Accepted):
             return None
         self.accepted.append(answer.event)
@@ -89,7 +91,7 @@ class Queues:
             case "drain_entries":
                 return [told(event) for event in self.queue(op).drain()]
             case "has":
-                return self.queue(op).has()
+                return bool(self.queue(op).peek())
             case "context_changed":
                 return self.queue(op).context_changed(op["context_key"])
             case "resolve_delivery_context":
@@ -105,7 +107,7 @@ class Queues:
                 "events": [told(event) for event in queue.peek()],
             }
             for queue in self.by_key.values()
-            if queue.has()
+            if queue.peek()
         ]
 
 
@@ -127,7 +129,7 @@ def told(event: Event) -> Row:
     }
 
 
-def number_of(queue: EventQueue, wanted: Row) -> int:
+def number_of(queue: SystemEventQueue, wanted: Row) -> int:
     if "ref" in wanted:
         return int(wanted["ref"].removeprefix("e"))
     found = queue.find(

@@ -7,6 +7,7 @@ from typing import Any
 
 from attrs import asdict
 from support.vectors import Row, each_row
+from wakeward.protocols.openclaw import session_keys as recorded
 from wakeward.protocols.sessions import key as keys
 from wakeward.protocols.sessions import route as routes
 
@@ -15,19 +16,19 @@ from wakeward.protocols.sessions import route as routes
 def test_key(row: Row) -> None:
     key: str | None = row["input"]["key"]
     parsed = keys.parse_session_key(key)
-    delivery = keys.delivery_route(key)
+    delivery = recorded.delivery_route(key)
     ours = {
         "parse": parsed and asdict(parsed),
         "shape": keys.classify_session_key(key).value,
         "normalized": keys.normalize_session_key(key),
-        "is_cron": keys.is_cron(key),
-        "is_cron_run": keys.is_cron_run(key),
+        "is_cron": recorded.is_cron(key),
+        "is_cron_run": recorded.is_cron_run(key),
         "is_subagent": keys.is_subagent(key),
-        "is_acp": keys.is_acp(key),
-        "is_unscoped_sentinel": keys.is_unscoped_sentinel(key),
-        "subagent_depth": keys.subagent_depth(key),
+        "is_acp": recorded.is_acp(key),
+        "is_unscoped_sentinel": recorded.is_unscoped_sentinel(key),
+        "subagent_depth": recorded.subagent_depth(key),
         "thread": asdict(keys.split_thread(key)),
-        "cron_run_scope": asdict(keys.split_cron_run(key)),
+        "cron_run_scope": asdict(recorded.split_cron_run(key)),
         "delivery_route": delivery and {**asdict(delivery), "peer_kind": delivery.peer_kind.value},
         "agent_id": _outcome(routes.owner_of, key),
         "agent_id_default_ops": _outcome(routes.owner_of, key, "Ops"),
@@ -66,8 +67,8 @@ def test_main_key(row: Row) -> None:
 @each_row("session_keys", kind="scoped_wake")
 def test_scoped_wake(row: Row) -> None:
     wake: dict[str, Any] = row["input"]["wake"]
-    target = routes.WakeTarget(wake["agent_id"], wake["session_key"])
-    scoped = routes.scoped_wake(row["input"]["key"], target, _routing(row["input"]))
+    target = recorded.WakeTarget(wake["agent_id"], wake["session_key"])
+    scoped = recorded.scoped_wake(row["input"]["key"], target, _routing(row["input"]))
     assert row["expected"] == wake | asdict(scoped)
 
 

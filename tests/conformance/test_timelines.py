@@ -31,7 +31,7 @@ from wakeward import (
 )
 from wakeward.protocols.openclaw.listed_wakes import WithoutHeartbeat
 from wakeward.protocols.wakes.decision import DecisionKind
-from wakeward.protocols.wakes.turn import BUSY_REASONS
+from wakeward.protocols.wakes.turn import BUSY_KINDS
 from wakeward.runtime.clock import Clock
 
 Outcome = Ran | Skipped | Failed
@@ -129,7 +129,7 @@ class Timeline:
         }
         for agent_id in self.host.agents:
             if agent_id not in specs:
-                self.host.remove_agent(agent_id)
+                self.host.remove_agent(agent_id, forget=True)  # OpenClaw keeps no clock of an agent that is gone
         for spec in specs.values():
             if spec.id in self.host.agents:
                 self.host.reconfigure_agent(spec)
@@ -219,4 +219,6 @@ def test_timeline(row: Row) -> None:
         else:
             assert at_ms == expected_ms
             assert result_of(outcome)[:2] == (result["status"], result["reason"])
-            assert result_of(outcome)[2] == result["retry_at_ms"] or result["reason"] in BUSY_REASONS
+            assert result_of(outcome)[2] == result["retry_at_ms"] or result["reason"] in {
+                kind.value for kind in BUSY_KINDS
+            }

@@ -20,7 +20,7 @@ drain_grace = "20s"
 [defaults.cooldown]
 flood_threshold = 0
 [[agents]]
-id = "beat"
+id = "steady"
 command = ["sh", "-c", "cat >/dev/null; echo fine"]
 heartbeat = { every = "100ms" }
 """
@@ -74,7 +74,7 @@ async def test_a_signal_drains_it(tmp_path: Path, number: signal.Signals) -> Non
         process.send_signal(number)
         said += await read_rest(process.stderr)
         assert await process.wait() == 0
-    assert "host.toml: 1 agent (beat)" in said
+    assert "host.toml: 1 agent (steady)" in said
     assert "turn     #1, woken by interval" in said
     assert f"{number.name}: draining, for 20s at most; again: at once" in said
     assert said.rstrip().endswith(" drained")
@@ -124,7 +124,7 @@ async def test_programs_get_the_decisions_as_lines_of_json(tmp_path: Path) -> No
         "until_ms",
         "turn_id",
     }
-    assert {decision["agent_id"] for decision in decisions} == {"beat"}
+    assert {decision["agent_id"] for decision in decisions} == {"steady"}
 
 
 async def test_a_handler_that_raises_is_logged_once_and_the_host_lives_on(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""``wakeward demo`` at a quarter of its time: the same host, agents and children, held against what its end says."""
+"""``wakeward demo`` at a quarter of its time: the same host, agents and children, and the result that it shows."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from wakeward import AgentStatistics, HostStatistics
 from wakeward.runtime.cli import main
 from wakeward.runtime.cli.demo.command import play_demo
 from wakeward.runtime.cli.demo.report import DemoReport
-from wakeward.runtime.cli.demo.story import AGENTS, Witness
+from wakeward.runtime.cli.demo.scenario import AGENTS, Observations
 from wakeward.runtime.host.statistics import ExecStatistics
 
 PACE = 0.25
@@ -77,39 +77,39 @@ def assert_told(said: str) -> None:
     assert said.rstrip().endswith("Every exit woke its owner, once, and nobody else.")
 
 
-BOOKS = HostStatistics({"ops": AgentStatistics(5, 1, {"flood": 1}, 4, 4, 3, 1, 0)}, ExecStatistics(2, 2, 0), 0, 0)
+STATISTICS = HostStatistics({"ops": AgentStatistics(5, 1, {"flood": 1}, 4, 4, 3, 1, 0)}, ExecStatistics(2, 2, 0), 0, 0)
 
 
-def witness() -> Witness:
-    seen = Witness(owners={"exec:a": "ops", "exec:b": "ops", "mail:1": "ops"})
+def observed() -> Observations:
+    seen = Observations(owners={"exec:a": "ops", "exec:b": "ops", "mail:1": "ops"})
     seen.turns["ops"] = 4
     seen.shown.update(["exec:a", "exec:b", "mail:1"])
     return seen
 
 
 def test_what_adds_up_is_not_broken() -> None:
-    assert DemoReport(BOOKS, witness()).broken() == []
+    assert DemoReport(STATISTICS, observed()).broken() == []
 
 
 def changed(**agent: int) -> HostStatistics:
-    return evolve(BOOKS, agents={"ops": evolve(BOOKS.agents["ops"], **agent)})
+    return evolve(STATISTICS, agents={"ops": evolve(STATISTICS.agents["ops"], **agent)})
 
 
 def test_each_broken_promise_is_said() -> None:
-    foreign, twice, unseen = witness(), witness(), witness()
+    foreign, twice, unseen = observed(), observed(), observed()
     foreign.cross_agent_turns = 1
     twice.shown.update(["exec:a"])
     unseen.shown["mail:1"] = 0
-    lost = evolve(BOOKS, execs=ExecStatistics(3, 2, 1))
+    lost = evolve(STATISTICS, execs=ExecStatistics(3, 2, 1))
     broken = {
-        "1 turns of an agent that did not own the wake": DemoReport(BOOKS, foreign),
+        "1 turns of an agent that did not own the wake": DemoReport(STATISTICS, foreign),
         "1 exits not shown to their owner exactly once": DemoReport(
             changed(events_presented=4, events_accepted=5), twice
         ),
-        "2 events seen in handlers, but 3 presented": DemoReport(BOOKS, unseen),
-        "3 children started, but 2 exited": DemoReport(lost, witness()),
-        "5 events accepted, but 4 accounted for": DemoReport(changed(events_accepted=5), witness()),
-        "4 turns entered, but 3 counted": DemoReport(changed(turns=3), witness()),
+        "2 events seen in handlers, but 3 presented": DemoReport(STATISTICS, unseen),
+        "3 children started, but 2 exited": DemoReport(lost, observed()),
+        "5 events accepted, but 4 accounted for": DemoReport(changed(events_accepted=5), observed()),
+        "4 turns entered, but 3 counted": DemoReport(changed(turns=3), observed()),
     }
     for sentence, report in broken.items():
         assert report.broken() == [sentence]
@@ -120,7 +120,7 @@ def test_a_broken_promise_is_the_exit_status(
 ) -> None:
     async def play(console: Console | None) -> DemoReport:
         del console
-        return DemoReport(changed(turns=3), witness())
+        return DemoReport(changed(turns=3), observed())
 
     monkeypatch.setattr("wakeward.runtime.cli.demo.command.play_demo", play)
     assert main(["demo", "--json"]) == 1

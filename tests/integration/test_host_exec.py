@@ -133,12 +133,12 @@ async def test_a_poll_that_saw_the_exit_takes_its_notice_back_while_it_still_wai
     """Its wake is held by the host; nobody has been shown the event."""
     shown = Shown()
     async with hosting(shown) as host:
-        host.set_heartbeats(enabled=False)
+        host.pause()
         job = await host.exec(MAIN, "echo seen", background=True)
         await wait_until(lambda: host.events_retained() == {MAIN: 1})
         assert (await job.poll()).exit is not None
         await host.system.wait_idle()
-        host.set_heartbeats(enabled=True)
+        host.resume()
         await host.wait_idle()
         assert host.events_retained() == {}
     assert shown.turns == []
@@ -340,10 +340,10 @@ async def test_exits_wait_for_room_when_their_sessions_queue_is_full() -> None:
     shown = Shown()
     config = HostConfig(defaults=AgentOptions(queue=QueuePolicy(capacity=2)))
     async with hosting(shown, config) as host:
-        host.set_heartbeats(enabled=False)
+        host.pause()
         for number in range(5):
             await host.exec(MAIN, f"echo exit {number}", background=True)
         await wait_until(lambda: host.statistics().execs.exited == 5 and host.events_retained() == {MAIN: 2})
-        host.set_heartbeats(enabled=True)
+        host.resume()
         await wait_until(lambda: sum(len(texts) for *_, texts in shown.turns) == 5)
     assert len({text for *_, texts in shown.turns for text in texts}) == 5

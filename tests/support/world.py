@@ -2,196 +2,264 @@
 
 from __future__ import annotations
 
-import heapq
-from collections import deque
-from collections.abc import Callable, Hashable
+from collections.abc import Callable
 from itertools import count
-from typing import Any
+from typing import Any, cast
 
+from support.driver import Driver
 from wakeward.actors.agent.agent import Agent
-from wakeward.actors.agent.ports import AgentPorts, SlotGranted, TurnEnded
-from wakeward.actors.agent.state import AgentState, Configure, Pause
-from wakeward.actors.router import Directory, Router
-from wakeward.protocols.actor import Receiver
+from wakeward.actors.agent.ports import AgentPorts, Configure, Pause, SlotGranted, TurnEnded
+from wakeward.actors.agent.state import AgentState, load_state
+from wakeward.actors.router import ROUTER_ADDRESS, Directory, Router
+from wakeward.protocols import effects
+from wakeward.protocols.actor import Context
 from wakeward.protocols.config import AgentSettings
-from wakeward.protocols.receipt import ACCEPTED, Receipt, Refusal
-from wakeward.protocols.wakes.cooldown import CooldownClock, CooldownPolicy
-from wakeward.protocols.wakes.decision import Decision, DecisionKind
-from wakeward.protocols.wakes.messages import Notice, Wake
+from wakeward.protocols.journal.apply import AgentImage, apply
+from wakeward.protocols.journal.codec import decode_record, encode_record
+from wakeward.protocols.journal.records import Record
+from wakeward.protocols.wakes.cooldown import CooldownPolicy
+from wakeward.protocols.wakes.decision import Decision, DecisionCounts, DecisionKind
+from wakeward.protocols.wakes.messages import Notice, Ticket, Wake
 from wakeward.protocols.wakes.turn import Outcome, Ran, TurnRequest
-from wakeward.protocols.wakes.turn_slots import TurnSlots
+from wakeward.protocols.wakes.turn_slots import Place, TurnSlots
 from wakeward.protocols.wakes.wake import Intent, Source
 
+Settle = Callable[[Any], object]
 
-class WorldContext:
-    """One actor's context."""
 
-    def __init__(self, world: World, address: str) -> None:
+class WorldSlots:
+    """The turn slots, and the news to those who are served."""
+
+    def __init__(self, world: World, capacity: int) -> None:
         self._world = world
-        self._address = address
-        self.generations: dict[Hashable, int] = {}
+        self._slots = TurnSlots(capacity)
 
-    @property
-    def address(self) -> str:
-        return self._address
+    def acquire(self, address: str, session_key: str, limit: int | None = None) -> bool:
+        return self._slots.acquire(address, session_key, limit)
 
-    def now_ms(self) -> int:
-        return self._world.now_ms
+    def release(self, address: str, session_key: str) -> None:
+        self._grant(self._slots.release(address, session_key))
 
-    def tell(self, to: str, message: object) -> Receipt:
-        return self._world.tell(to, message)
+    def set_limit(self, address: str, limit: int | None) -> None:
+        self._grant(self._slots.set_limit(address, limit))
 
-    def set_timer(self, key: Hashable, at_ms: int, message: object) -> None:
-        generation = self.generations[key] = self.generations.get(key, 0) + 1
+    def holds(self, address: str, session_key: str) -> bool:
+        return self._slots.holds(address, session_key)
 
-        def fire() -> None:
-            if self.generations.get(key) == generation:
-                self._world.tell(self._address, message)
+    def sessions_of(self, address: str) -> list[str]:
+        return self._slots.sessions_of(address)
 
-        self._world.at(at_ms, fire)
+    def _grant(self, served: list[Place]) -> None:
+        for address, session_key in served:
+            self._world.driver.signal(address, SlotGranted(session_key))
 
-    def cancel_timer(self, key: Hashable) -> None:
-        self.generations[key] = self.generations.get(key, 0) + 1
 
-    def watch(self, address: str) -> None: ...
+class Fault(Exception):  # noqa: N818 - it is planted
+    """Raised in the middle of a message."""
 
-    def unwatch(self, address: str) -> None: ...
 
-    def stop(self) -> None: ...
+class FaultyContext:
+    """A context in which the world can plant a fault."""
+
+    def __init__(self, ctx: Context, world: World) -> None:
+        self._ctx = ctx
+        self._world = world
+        self.is_ready = False
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._ctx, name)
+
+    def save(self, owner: str, record: object) -> None:
+        self._step()
+        self._ctx.save(owner, record)
+
+    def emit(self, op: int, a: Any = None, b: Any = None, c: Any = None) -> None:
+        self._step()
+        self._ctx.emit(op, a, b, c)
+
+    def _step(self) -> None:
+        if self.is_ready and self._world.fault_in is not None:
+            self._world.fault_in -= 1
+            if self._world.fault_in < 0:
+                self._world.fault_in = None
+                raise Fault
 
 
 class World:
     """Agents behind a router. Turns start by themselves; the test ends them, at once or later."""
 
-    def __init__(self, *, turns_max: int = 4) -> None:
-        self.now_ms = 0
+    def __init__(self, *, turns_max: int = 4, contains_crashes: bool = False) -> None:
+        self.driver = Driver(contains_crashes=contains_crashes)
+        self.paused = False
+        self.fault_in: int | None = None
+        """After so many records and effects from now on, the agent that asks for one raises, once."""
         self.started: list[TurnRequest] = []
         self.active: dict[int, tuple[str, TurnRequest]] = {}
         self.decisions: list[Decision] = []
+        self.settings: dict[str, AgentSettings] = {}
         self.states: dict[str, AgentState] = {}
-        self.outstanding = 0
+        self.counts: dict[str, DecisionCounts] = {}
+        self.busy: set[tuple[str, str]] = set()
+        self.seen_jobs: set[str] = set()
         self.directory = Directory()
         self.on_start: Callable[[TurnRequest], None] = lambda _request: None
-        self.on_interrupt: Callable[[int, Outcome], None] = lambda turn_id, outcome: self.at(
+        self.on_interrupt: Callable[[int, Outcome], object] = lambda turn_id, outcome: self.at(
             self.now_ms, lambda: self.end(outcome, turn_id)
         )
         self.on_decision: Callable[[Decision], None] = lambda _decision: None
-        self._actors: dict[str, Receiver[Any]] = {}
-        self._contexts: dict[str, WorldContext] = {}
-        self._inbox: deque[tuple[str, object]] = deque()
-        self._timers: list[tuple[int, int, Callable[[], object]]] = []
-        self._order = count()
+        self._settles: dict[Ticket, Settle] = {}
+        self._tickets = count(1)
         self._turn_ids = count(1)
-        self._slots = TurnSlots(turns_max, lambda address, key: bool(self.tell(address, SlotGranted(key))))
-        self._actors["router"] = Router(WorldContext(self, "router"), self.directory, self)
+        self.slots = WorldSlots(self, turns_max)
+        self.ports = AgentPorts(
+            boot="test",
+            slots=self.slots,
+            new_turn_id=lambda: next(self._turn_ids),
+            is_turn_running=lambda turn_id: turn_id in self.active,
+            is_exit_seen=lambda job_id: job_id in self.seen_jobs,
+            draw=lambda: 0.5,
+        )
+        perform = self.driver.perform
+        perform[effects.ANSWER] = lambda _address, ticket, answer, _c: self._settles.pop(ticket, id)(answer)
+        perform[effects.DECIDE] = lambda _address, decision, _b, _c: self._decided(decision)
+        perform[effects.START_TURN] = lambda address, request, _b, _c: self._start(address, request)
+        perform[effects.INTERRUPT_TURN] = lambda _address, turn_id, outcome, _c: self.on_interrupt(turn_id, outcome)
+        perform[effects.SET_BUSY] = lambda address, key, busy, _c: self._set_busy(address, key, busy)
+        self.driver.spawn(ROUTER_ADDRESS, lambda ctx: Router(ctx, self.directory))
 
-    # What the actors act through
+    @property
+    def now_ms(self) -> int:
+        return self.driver.now_ms
 
-    def record(self, decision: Decision, /) -> None:
+    @property
+    def outstanding(self) -> int:
+        return len(self.busy)
+
+    def _decided(self, decision: Decision) -> None:
         self.decisions.append(decision)
+        if decision.agent_id in self.counts:
+            self.counts[decision.agent_id].note(decision)
         self.on_decision(decision)
 
-    def tell(self, to: str, message: object) -> Receipt:
-        if to not in self._actors:
-            return Receipt(Refusal.UNKNOWN, to)
-        self._inbox.append((to, message))
-        return ACCEPTED
-
-    def at(self, at_ms: int, action: Callable[[], object]) -> None:
-        heapq.heappush(self._timers, (max(at_ms, self.now_ms), next(self._order), action))
-
-    def new_turn_id(self) -> int:
-        return next(self._turn_ids)
-
-    def acquire(self, address: str, session_key: str, limit: int | None = None) -> bool:
-        return self._slots.acquire(address, session_key, limit)
-
-    def set_limit(self, address: str, limit: int | None) -> None:
-        self._slots.set_limit(address, limit)
-
-    def release(self, address: str) -> None:
-        self._slots.release(address)
-
-    def start(self, address: str, request: TurnRequest) -> None:
+    def _start(self, address: str, request: TurnRequest) -> None:
         self.started.append(request)
         self.active[request.turn_id] = (address, request)
         self.on_start(request)
 
-    def interrupt(self, turn_id: int, outcome: Outcome) -> None:
-        self.on_interrupt(turn_id, outcome)
+    def _set_busy(self, address: str, key: str, busy: bool) -> None:
+        assert ((address, key) in self.busy) is not busy, "told twice"
+        (self.busy.add if busy else self.busy.remove)((address, key))
 
     # What a test does
 
     def add_agent(self, settings: AgentSettings) -> AgentState:
         address = f"agent:{settings.agent_id}"
-        state = AgentState(settings, CooldownClock(settings.interval_ms, self.now_ms))
-        self.states[settings.agent_id] = state
+        self.settings[settings.agent_id] = settings
+        self.counts.setdefault(settings.agent_id, DecisionCounts())
         self.directory.enter(settings.agent_id, address)
-        self._activate(address, state)
-        return state
+        self.driver.spawn(address, lambda ctx: self._agent(ctx, settings.agent_id))
+        return self.states[settings.agent_id]
+
+    def _agent(self, ctx: Context, agent_id: str) -> Agent:
+        """A behaviour made from what is committed: every record goes through its stored form."""
+        state = self.states[agent_id] = load_state(self.image(agent_id), self.settings[agent_id], ctx.now_ms())
+        state.paused = self.paused
+        # Which sessions were told to be busy is the host's to know; a new behaviour says it again.
+        self.busy = {(address, key) for address, key in self.busy if address != ctx.address}
+        faulty = FaultyContext(ctx, self)
+        agent = Agent(cast("Context", faulty), state, self.ports)
+        faulty.is_ready = True  # faults are planted in messages only
+        return agent
+
+    def image(self, agent_id: str) -> AgentImage:
+        """What is committed of an agent."""
+        image = AgentImage()
+        for record in self.driver.records[agent_id]:
+            apply(image, through_storage(record))
+        return image
 
     def restart(self, agent_id: str) -> None:
-        """The behaviour dies and is rebuilt from its state, as a supervisor would."""
-        self._activate(self.directory.addresses[agent_id], self.states[agent_id])
+        """The behaviour dies and is made again from its records, as a supervisor would."""
+        self.driver.restart(self.directory.addresses[agent_id])
         self.settle()
 
-    def _activate(self, address: str, state: AgentState) -> None:
-        if address in self._contexts:
-            self._contexts[address].generations.clear()  # timers are lost with the behaviour that armed them
-        context = self._contexts[address] = WorldContext(self, address)
-        self._actors[address] = Agent(context, state, AgentPorts(self, self, lambda: 0.5, self._count))
-
     def configure(self, settings: AgentSettings) -> None:
+        self.settings[settings.agent_id] = settings
         self.tell(f"agent:{settings.agent_id}", Configure(settings))
         self.settle()
 
     def pause(self, *, paused: bool) -> None:
+        self.paused = paused
         for address in self.directory.addresses.values():
             self.tell(address, Pause(paused))
         self.settle()
 
-    def wake(self, session_key: str | None, source: str = "hook", intent: str = "immediate", **more: Any) -> None:
+    def tell(self, to: str, message: object) -> None:
+        self.driver.tell(to, message)
+
+    def at(self, at_ms: int, action: Callable[[], object]) -> None:
+        self.driver.at(max(at_ms, self.now_ms), action)
+
+    def wake(
+        self,
+        session_key: str | None,
+        source: str = "hook",
+        intent: str = "immediate",
+        settle: Settle | None = None,
+        **more: Any,
+    ) -> None:
         more.setdefault("reason", source)
-        self.tell("router", Wake(session_key, Source(source), Intent(intent), **more))
+        wake = Wake(session_key, Source(source), Intent(intent), ticket=self._ticket(settle), **more)
+        self.tell(ROUTER_ADDRESS, wake)
         self.settle()
 
     def notify(
-        self, session_key: str, text: str, source: str = "exec-event", intent: str | None = "event", **more: Any
+        self,
+        session_key: str,
+        text: str,
+        source: str = "exec-event",
+        intent: str | None = "event",
+        settle: Settle | None = None,
+        **more: Any,
     ) -> None:
         more.setdefault("reason", source)
         urgency = None if intent is None else Intent(intent)
-        self.tell("router", Notice(session_key, text, Source(source), urgency, **more))
+        notice = Notice(session_key, text, Source(source), urgency, ticket=self._ticket(settle), **more)
+        self.tell(ROUTER_ADDRESS, notice)
         self.settle()
+
+    def _ticket(self, settle: Settle | None) -> Ticket | None:
+        if settle is None:
+            return None
+        ticket = Ticket("test", next(self._tickets))
+        self._settles[ticket] = settle
+        return ticket
 
     def end(self, outcome: Outcome | None = None, turn_id: int | None = None) -> TurnRequest:
         """End a turn (the oldest unless one is named)."""
         chosen = next(iter(self.active)) if turn_id is None else turn_id
         address, request = self.active.pop(chosen)
-        self.tell(address, TurnEnded(chosen, request.session_key, outcome or Ran()))
+        self.driver.signal(address, TurnEnded(chosen, request.session_key, outcome or Ran()))
         self.settle()
         return request
 
     def settle(self) -> None:
         """Let every message be handled."""
-        while self._inbox:
-            to, message = self._inbox.popleft()
-            self._actors[to].receive(message)
+        self.driver.run()
 
     def advance(self, by_ms: int) -> None:
         """Let time pass, timer by timer."""
-        end_ms = self.now_ms + by_ms
-        while self._timers and self._timers[0][0] <= end_ms:
-            at_ms, _, action = heapq.heappop(self._timers)
-            self.now_ms = max(self.now_ms, at_ms)
-            action()
-            self.settle()
-        self.now_ms = end_ms
+        self.driver.advance(by_ms)
 
     def kinds(self, kind: DecisionKind) -> list[Decision]:
         return [decision for decision in self.decisions if decision.kind is kind]
 
-    def _count(self, change: int) -> None:
-        self.outstanding += change
+
+def through_storage(record: Record) -> Record:
+    """A record as it comes back from a journal; it must be the same."""
+    stored = decode_record(encode_record(record))
+    assert stored == record
+    return stored
 
 
 OPS = "agent:ops:main"

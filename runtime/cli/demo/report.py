@@ -1,4 +1,4 @@
-"""What the demo comes to: the numbers, whether they add up, and the one JSON object."""
+"""The result of the demo: its numbers, whether they add up, and the JSON object."""
 
 from __future__ import annotations
 
@@ -8,37 +8,40 @@ from typing import Any, final
 from attrs import frozen
 
 from ...host.statistics import HostStatistics
-from .story import Witness
+from .scenario import Observations
 
 
 @final
 @frozen
 class DemoReport:
-    """The end of a demo: the host's books, and beside them what the handlers saw."""
+    """The result of a demo: the host's statistics, and beside them what the handlers saw."""
 
     statistics: HostStatistics
-    witness: Witness
+    observed: Observations
 
     def broken(self) -> list[str]:
-        """Every promise that was not kept, a sentence each."""
+        """Each promise that was not kept, as one sentence."""
         execs, total = self.statistics.execs, self.statistics.total
-        witness = self.witness
+        observed = self.observed
         accepted = total("events_accepted")
         settled = total("events_presented") + total("events_retained") + total("events_dead")
-        exits = [key for key in witness.owners if key.startswith("exec:")]
-        untold = sum(1 for key in exits if witness.shown[key] != 1)
+        # A job id is its event's context key: so each exit can be followed from the start of its child to its turn.
+        exits = [key for key in observed.owners if key.startswith("exec:")]
+        wrongly_shown = sum(1 for key in exits if observed.shown[key] != 1)
+        foreign = observed.cross_agent_turns
         promises = {
-            f"{witness.cross_agent_turns} turns of an agent that did not own the wake": witness.cross_agent_turns == 0,
+            f"{foreign} turns of an agent that did not own the wake": foreign == 0,
             f"{accepted} events accepted, but {settled} accounted for": accepted == settled,
             f"{execs.started} children started, but {execs.exited} exited": execs.started == execs.exited,
-            f"{untold} exits not shown to their owner exactly once": untold == 0,
-            f"{sum(witness.shown.values())} events seen in handlers, but {total('events_presented')} presented": (
-                sum(witness.shown.values()) == total("events_presented")
+            f"{wrongly_shown} exits not shown to their owner exactly once": wrongly_shown == 0,
+            f"{sum(observed.shown.values())} events seen in handlers, but {total('events_presented')} presented": (
+                sum(observed.shown.values()) == total("events_presented")
             ),
-            f"{sum(witness.turns.values())} turns entered, but {total('turns')} counted": (
-                sum(witness.turns.values()) == total("turns")
+            f"{sum(observed.turns.values())} turns entered, but {total('turns')} counted": (
+                sum(observed.turns.values()) == total("turns")
             ),
         }
+        # All of them, not the first: one broken promise often explains another.
         return [sentence for sentence, kept in promises.items() if not kept]
 
     def as_json(self) -> Mapping[str, Any]:
@@ -62,5 +65,5 @@ class DemoReport:
                 "retained": total("events_retained"),
                 "dead": total("events_dead"),
             },
-            "cross_agent_turns": self.witness.cross_agent_turns,
+            "cross_agent_turns": self.observed.cross_agent_turns,
         }

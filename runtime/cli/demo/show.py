@@ -1,4 +1,4 @@
-"""How the demo looks: lines that scroll, on a terminal a board below them, at the end a table."""
+"""How the demo looks: lines that scroll, below them a board (on a terminal only), and at the end a table."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from rich.text import Text
 from ....protocols.wakes.decision import Decision, DecisionKind
 from ..narration import Line, Narrator, Tone, show_count, show_wait
 from .report import DemoReport
-from .story import AGENTS, COOLDOWN
+from .scenario import AGENTS, COOLDOWN
 
 _COLOURS: Final[Mapping[str, str]] = dict(zip(AGENTS, ("cyan", "magenta", "yellow"), strict=True))
 _STYLES: Final = {
@@ -32,12 +32,12 @@ _BAR_CELLS: Final = 16
 
 @frozen
 class _Glyphs:
-    """What is drawn with.
+    """The characters that are drawn.
 
     Attributes:
-        marks: Before what a line says, by tone.
-        full: A cell of a bar.
-        empty: A cell of the bar of somebody who sleeps.
+        marks: The mark before a line's text, by tone.
+        full: One cell of a bar.
+        empty: One cell of the bar of a sleeping agent.
     """
 
     marks: Mapping[Tone, str]
@@ -50,7 +50,7 @@ _FINE: Final = _Glyphs({Tone.AWAKE: "▶", Tone.GOOD: "✓", Tone.BAD: "✗"}, "
 
 
 def show_seconds(at_ms: int) -> str:
-    """An instant of the demo's timeline, which begins with it."""
+    """An instant of the demo's timeline, which starts at 0."""
     return f"{at_ms / 1000:.2f}s"
 
 
@@ -73,9 +73,9 @@ class DemoShow:
 
     Attributes:
         now_ms: The host's timeline.
-        running: How many children of an agent run.
-        waiting: How many events of an agent wait.
-        events_of: How many events a turn was shown.
+        running: Gives the number of an agent's running children.
+        waiting: Gives the number of an agent's waiting events.
+        events_of: Gives the number of events that a turn was shown.
     """
 
     console: Console
@@ -83,6 +83,7 @@ class DemoShow:
     running: Callable[[str], int]
     waiting: Callable[[str], int]
     events_of: Callable[[int], int | None]
+    # The same narrator as in "wakeward run", so that the demo teaches the lines of the real log.
     _narrator: Narrator = Factory(lambda show: Narrator(show_seconds, show.events_of), takes_self=True)
     _states: dict[str, _State] = Factory(lambda: {name: _State() for name in AGENTS})
 
@@ -91,27 +92,27 @@ class DemoShow:
         return _FINE if self.console.encoding.startswith("utf") else _PLAIN
 
     def live(self) -> Live:
-        """The board, refreshed while its block runs. Without a terminal there is none."""
+        """The board, which is refreshed while the block runs. Without a terminal there is none."""
         return Live(
             get_renderable=self._board,
             console=self.console,
             refresh_per_second=10,
-            auto_refresh=False,
+            auto_refresh=False,  # rich would refresh from a thread, while the event loop changes the host's state
             transient=True,
         )
 
     def opening(self) -> None:
-        """Say what is going to be seen."""
+        """Introduce the demo."""
         self._say("One wake, one agent: three agents, real children, real guards.", "bold")
         self._say(f"The cooldown is short for this demo: {COOLDOWN}.", "dim")
 
     def caption(self, text: str) -> None:
-        """Announce an act."""
+        """Announce the next part."""
         self._say("")
         self._say(text, "bold")
 
     def decision(self, decision: Decision) -> None:
-        """Show a decision, and keep the board up to date."""
+        """Show a decision, and update the board."""
         state = self._states.get(decision.agent_id or "")
         if state is not None:
             _follow(state, decision)
@@ -127,7 +128,7 @@ class DemoShow:
         text.append(f"{mark} {line.what:<8}", style)
         text.append(line.why, style)
         text.highlight_regex(r"signal \w+|code [1-9]\d*", "red")
-        if self.console.is_terminal:
+        if self.console.is_terminal:  # a file or a pipe gets the whole line
             self.console.print(text, no_wrap=True, overflow="ellipsis")
         else:
             self.console.print(text, soft_wrap=True)
@@ -157,6 +158,7 @@ class DemoShow:
             return Text(full * _BAR_CELLS, "bold green"), f"awake, turn #{state.turn_id} ({state.woken_by})"
         left_ms = state.held_until_ms - self.now_ms()
         if left_ms > 0:
+            # At least one cell: an agent that is still held must not look asleep.
             cells = max(1, round(_BAR_CELLS * left_ms / max(1, state.held_for_ms)))
             return Text(full * min(cells, _BAR_CELLS), "blue"), f"held for {show_wait(left_ms)} ({state.held_why})"
         return Text(self._glyphs.empty * _BAR_CELLS, "dim"), "asleep"
@@ -164,7 +166,7 @@ class DemoShow:
     # ---- the end
 
     def closing(self, report: DemoReport) -> None:
-        """The table, and whether it adds up."""
+        """Show the table, the sums, and whether they add up."""
         self._say("")
         self.console.print(self._table(report))
         for sentence in _sums(report):
@@ -210,5 +212,5 @@ def _sums(report: DemoReport) -> list[str]:
     return [
         f"children: {execs.started} started, {execs.exited} exited",
         f"events: {accepted} accepted = {presented} presented + {retained} retained + {dead} dead",
-        f"turns of an agent that did not own the wake: {report.witness.cross_agent_turns}",
+        f"turns of an agent that did not own the wake: {report.observed.cross_agent_turns}",
     ]

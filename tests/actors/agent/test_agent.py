@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 from attrs import evolve
-from support.world import FREE, OPS, World, texts, world_of
-from wakeward.actors.agent.state import Retire
+from support.world import FREE, OPS, texts, world_of
+from wakeward.actors.agent.ports import Leaving, Retire
+from wakeward.actors.agent.session import Session
 from wakeward.protocols.config import HeartbeatSchedule, QueuePolicy, RetryPolicy
 from wakeward.protocols.wakes.cooldown import CooldownPolicy
 from wakeward.protocols.wakes.decision import DecisionKind
@@ -21,7 +22,7 @@ def test_an_event_that_was_in_too_many_failed_turns_is_dead_and_counted() -> Non
     world.wake(OPS, coalesce_ms=0)
     world.end(Failed("x"))
     (dead,) = world.kinds(DecisionKind.DEAD)
-    counts = world.states["ops"].counts
+    counts = world.counts["ops"]
     assert dead.text == "poison"
     assert (counts.events_accepted, counts.events_presented, counts.events_dead) == (1, 0, 1)
 
@@ -104,7 +105,7 @@ def test_waiters_settle_with_the_outcome_and_may_ask_for_the_first_deferral() ->
     world.notify(OPS, "one")
     world.end()
     world.wake(OPS, intent="event", settle=patient.append)
-    world.wake(OPS, intent="event", settle=hasty.append, settle_on_deferral=True)
+    world.wake(OPS, intent="event", settle=hasty.append, answer_at_deferral=True)
     world.advance(250)
     assert (patient, hasty) == ([], [Skipped("min-spacing", 30_000)])
     world.advance(29_750)
@@ -196,13 +197,14 @@ def test_spacing_only_spares_a_completion_the_wait_for_the_beat() -> None:
 def test_a_crash_between_taking_a_slot_and_starting_a_turn_loses_neither(monkeypatch: pytest.MonkeyPatch) -> None:
     world = world_of("ops", "dev", turns_max=1)
 
-    def crash(_world: World) -> int:
+    def crash(*_args: object, **_more: object) -> object:
         raise ZeroDivisionError
 
+    world.notify(OPS, "one", coalesce_ms=1_000)
     with monkeypatch.context() as patch:
-        patch.setattr(World, "new_turn_id", crash)
+        patch.setattr(Session, "request", crash)
         with pytest.raises(ZeroDivisionError):
-            world.notify(OPS, "one")
+            world.advance(1_000)
     world.restart("ops")
     assert texts(world) == ["one"]
     world.end()
@@ -212,17 +214,34 @@ def test_a_crash_between_taking_a_slot_and_starting_a_turn_loses_neither(monkeyp
     assert len(world.active) == 2
 
 
+def test_a_message_that_crashes_the_agent_has_done_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    world = world_of()
+
+    def crash(*_args: object, **_more: object) -> object:
+        raise ZeroDivisionError
+
+    settled: list[object] = []
+    with monkeypatch.context() as patch:
+        patch.setattr(Session, "request", crash)
+        with pytest.raises(ZeroDivisionError):
+            world.notify(OPS, "one", settle=settled.append)
+    assert (world.decisions, settled, world.driver.records["ops"]) == ([], [], [])
+    assert [letter.reason for letter in world.driver.dead_letters] == ["crashed"]
+    world.notify(OPS, "two")
+    assert [event.id for event in world.started[0].events] == [1]
+
+
 def test_what_reaches_an_agent_that_is_leaving_is_given_back_at_once() -> None:
     world = world_of("ops")
     world.notify(OPS, "running")
-    world.tell("agent:ops", Retire("agent removed"))
+    world.tell("agent:ops", Retire(Leaving("agent removed")))
     settled: list[object] = []
     world.wake(OPS, settle=settled.append)
     world.notify("agent:ops:other", "late")
     assert settled == [Skipped("agent removed")]
     assert [decision.text for decision in world.kinds(DecisionKind.DEAD)] == ["late"]
     world.end()
-    counts = world.states["ops"].counts
+    counts = world.counts["ops"]
     assert (counts.events_accepted, counts.events_presented, counts.events_dead) == (2, 1, 1)
     assert world.outstanding == 0
 

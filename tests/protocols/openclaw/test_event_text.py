@@ -3,19 +3,13 @@ from __future__ import annotations
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from wakeward.protocols.jobs.completion import parse_exec_completion
 from wakeward.protocols.openclaw.event_text import (
-    ExecCompletion,
     is_cron_event,
     is_exec_completion,
     is_noise,
     is_relayable_completion,
-    parse_exec_completion,
 )
-
-
-def test_a_completion_is_read_into_its_parts() -> None:
-    text = "  exec Failed (K9_a-b, Signal SIGKILL) :: first\nsecond \u2028"
-    assert parse_exec_completion(text) == ExecCompletion("Failed", "K9_a-b", "Signal SIGKILL", "first\nsecond")
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from wakeward.protocols.errors import InvalidInputError
-from wakeward.protocols.schedule.active_hours import INSTANT_MS_MAX, ActiveHours, read_active_hours
+from wakeward.protocols.schedule.active_hours import INSTANT_MS_MAX, ActiveHours
 
 MINUTE_MS = 60_000
 DAY_MS = 86_400_000
@@ -158,22 +158,3 @@ def test_a_bad_field_is_named_with_its_value_and_what_is_accepted(field: str, va
 @pytest.mark.parametrize("name", ["utc", "Utc", "europe/BERLIN", "GMT0", "etc/gmt+5", "+05", "-0330"])
 def test_zone_names_in_any_case_and_offsets_are_known(name: str) -> None:
     ActiveHours("08:00", "18:00", name)
-
-
-def test_a_zone_falls_back_to_the_users_and_then_to_the_hosts() -> None:
-    def zone(timezone: str | None, user: str | None, host: str | None) -> str | None:
-        raw = {"start": "08:00", "end": "18:00", "timezone": timezone}
-        hours = read_active_hours(raw, user_timezone=user, host_timezone=host)
-        return None if hours is None else hours.timezone
-
-    assert zone(" Asia/Tokyo ", "Europe/Berlin", "UTC") == "Asia/Tokyo"
-    assert zone("Mars/Phobos", "Europe/Berlin", "UTC") == "Europe/Berlin"
-    assert zone("user", "Mars/Phobos", "Asia/Tokyo") == "Asia/Tokyo"
-    assert zone("local", "Europe/Berlin", "Asia/Tokyo") == "Asia/Tokyo"
-    assert zone(None, None, None) == "UTC"
-    assert zone("user", None, "Mars/Phobos") is None
-
-
-def test_settings_that_cannot_be_read_do_not_restrict() -> None:
-    for raw in ({}, {"start": "8", "end": "18:00"}, {"start": "08:00", "end": None}):
-        assert read_active_hours(raw, user_timezone=None, host_timezone=None) is None

@@ -10,12 +10,7 @@ from hypothesis import strategies as st
 from wakeward.protocols.errors import InvalidInputError
 from wakeward.protocols.schedule.active_hours import ActiveHours
 from wakeward.protocols.schedule.heartbeat import (
-    Enrolled,
     Heartbeat,
-    HeartbeatEntry,
-    HeartbeatSettings,
-    enrolment,
-    layered_interval_ms,
     phase_ms,
 )
 
@@ -45,7 +40,7 @@ def test_heartbeats_that_mean_the_same_are_equal() -> None:
     assert hash(Heartbeat("30m")) == hash(Heartbeat(timedelta(minutes=30)))
 
 
-def test_evolving_another_field_keeps_the_cadence() -> None:
+def test_evolving_another_field_keeps_the_interval() -> None:
     hours = ActiveHours("08:00", "18:00")
     assert attrs.evolve(Heartbeat(90), active_hours=hours) == Heartbeat("90s", hours)
 
@@ -80,36 +75,12 @@ def test_a_bad_field_is_named_with_its_value_and_what_is_accepted(wrong: dict[st
     assert [part for part in named if part not in str(caught.value)] == []
 
 
-def test_hours_that_never_open_are_remarked_upon_where_there_is_a_cadence() -> None:
+def test_hours_that_never_open_are_remarked_upon_where_there_is_a_heartbeat() -> None:
     never = ActiveHours("08:00", "08:00")
-    assert "never beats" in Heartbeat("30m", never).remarks[0]
+    assert "never comes" in Heartbeat("30m", never).remarks[0]
     assert Heartbeat("0m", never).remarks == ()
     assert Heartbeat("30m", ActiveHours("08:00", "18:00")).remarks == ()
     assert Heartbeat("30m").remarks == ()
-
-
-def test_the_most_specific_layer_that_speaks_counts_also_when_it_makes_no_sense() -> None:
-    assert layered_interval_ms(None, "5m", "10m") == 300_000
-    assert layered_interval_ms(None, "bad", "10m") is None
-    assert layered_interval_ms(None, None, None) == layered_interval_ms() == 1_800_000
-
-
-def test_several_agents_and_nothing_that_says_who_beats() -> None:
-    result = enrolment([HeartbeatEntry("a"), HeartbeatEntry("b")])
-    assert result.enrolled == ()
-    assert result.ambient_agent_id is None
-    assert result.owner_unresolved
-
-
-def test_an_agent_of_its_own_section_takes_the_rest_from_the_defaults() -> None:
-    agents = [HeartbeatEntry("a", HeartbeatSettings()), HeartbeatEntry("b")]
-    result = enrolment(agents, defaults=HeartbeatSettings(every="20m"))
-    assert result.enrolled == (Enrolled("a", 1_200_000),)
-
-
-def test_without_any_list_of_agents_there_is_main() -> None:
-    assert enrolment(None).enrolled == (Enrolled("main", 1_800_000),)
-    assert enrolment([]).enrolled == ()
 
 
 @given(st.text(), st.text(), st.integers(1, 2**60))

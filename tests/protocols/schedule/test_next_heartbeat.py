@@ -4,7 +4,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from wakeward.protocols.schedule.active_hours import ActiveHours
 from wakeward.protocols.schedule.heartbeat import phase_ms
-from wakeward.protocols.schedule.next_heartbeat import OPENING_SPREAD_MS, next_due_ms, resume_due_ms
+from wakeward.protocols.schedule.next_heartbeat import OPENING_SPREAD_MS, next_due_ms
 
 MINUTE_MS = 60_000
 HOUR_MS = 60 * MINUTE_MS
@@ -32,7 +32,7 @@ office = ActiveHours("08:00", "18:00")
 
 
 def due(now_ms: int, interval_ms: int, phase: int = 0, hours: ActiveHours | None = None) -> int:
-    """The next deadline of a cadence that has one."""
+    """The next due time of a heartbeat that has one."""
     result = next_due_ms(now_ms, interval_ms=interval_ms, phase_ms=phase, active_hours=hours)
     assert result is not None
     return result
@@ -48,22 +48,22 @@ def test_the_next_slot_is_later_than_now_within_one_interval_and_in_phase(
     assert due_ms % interval_ms == phase % interval_ms
 
 
-def test_a_million_ticks_each_a_little_late_do_not_drift() -> None:
+def test_a_million_heartbeats_each_a_little_late_do_not_drift() -> None:
     interval_ms, phase = 1_800_007, 744_620
     first_ms = due_ms = due(MONDAY_MS, interval_ms, phase)
-    for tick in range(1_000_000):
-        lateness_ms = tick * 7919 % 1_000_000
+    for number in range(1_000_000):
+        lateness_ms = number * 7919 % 1_000_000
         due_ms = due(due_ms + lateness_ms, interval_ms, phase)
     assert due_ms == first_ms + 1_000_000 * interval_ms
 
 
-def test_a_missed_span_makes_one_late_tick_and_then_the_next_slot() -> None:
+def test_a_missed_span_makes_one_late_heartbeat_and_then_the_next_slot() -> None:
     late_ms = due(0, HOUR_MS) + 1000 * HOUR_MS + 5
     assert due(late_ms, HOUR_MS) == late_ms - 5 + HOUR_MS
 
 
 @given(instants, intervals, phases, st.integers(-YEAR_MS, YEAR_MS))
-def test_a_clock_that_jumps_neither_loses_beats_nor_repeats_them(
+def test_a_clock_that_jumps_neither_loses_heartbeats_nor_repeats_them(
     now_ms: int, interval_ms: int, phase: int, jump_ms: int
 ) -> None:
     served_ms = due(now_ms, interval_ms, phase)
@@ -76,21 +76,21 @@ def test_a_clock_that_jumps_neither_loses_beats_nor_repeats_them(
 
 
 @given(windows, instants, intervals, phases)
-def test_deadlines_are_inside_the_active_hours_and_ordered(
+def test_due_times_are_inside_the_active_hours_and_ordered(
     hours: ActiveHours, now_ms: int, interval_ms: int, phase: int
 ) -> None:
     for _ in range(4):
         due_ms = due(now_ms, interval_ms, phase, hours)
         assert due_ms > now_ms
         assert hours.contains(due_ms)
-        # A set of instants: whoever asks at any time before the next one gets that one.
+        # The due times are a set of instants: every call before the next one gives that one.
         assert due((now_ms + due_ms) // 2, interval_ms, phase, hours) == due_ms
         assert due(due_ms - 1, interval_ms, phase, hours) == due_ms
         now_ms = due_ms
 
 
 @given(windows, instants, intervals, phases)
-def test_a_deadline_out_of_phase_is_in_a_window_that_has_no_slot(
+def test_a_due_time_out_of_phase_is_in_a_window_that_has_no_slot(
     hours: ActiveHours, now_ms: int, interval_ms: int, phase: int
 ) -> None:
     due_ms = due(now_ms, interval_ms, phase, hours)
@@ -103,12 +103,12 @@ def test_a_deadline_out_of_phase_is_in_a_window_that_has_no_slot(
         assert closes_ms <= following_ms
 
 
-def test_the_next_deadline_is_the_first_slot_of_the_next_window() -> None:
+def test_the_next_due_time_is_the_first_slot_of_the_next_window() -> None:
     evening_ms = MONDAY_MS + 18 * HOUR_MS
     assert due(evening_ms, 30 * MINUTE_MS, 7 * MINUTE_MS, office) == (MONDAY_MS + DAY_MS + 8 * HOUR_MS + 7 * MINUTE_MS)
 
 
-def test_a_daily_beat_at_night_is_moved_to_the_morning_and_stays_daily() -> None:
+def test_a_daily_heartbeat_at_night_is_moved_to_the_morning_and_stays_daily() -> None:
     phase = 3 * HOUR_MS + 100
     first_ms = due(MONDAY_MS, DAY_MS, phase, office)
     assert first_ms == MONDAY_MS + 8 * HOUR_MS + phase % OPENING_SPREAD_MS
@@ -120,13 +120,13 @@ def test_a_slot_at_the_very_close_of_the_window_is_outside() -> None:
     assert due(MONDAY_MS, DAY_MS, 18 * HOUR_MS - 1, office) == MONDAY_MS + 18 * HOUR_MS - 1
 
 
-def test_a_moved_beat_stays_in_a_window_shorter_than_the_spread() -> None:
+def test_a_moved_heartbeat_stays_in_a_window_shorter_than_the_spread() -> None:
     ten_minutes = ActiveHours("08:00", "08:10")
     phase = 3 * HOUR_MS + 29 * MINUTE_MS
     assert due(MONDAY_MS, DAY_MS, phase, ten_minutes) == MONDAY_MS + 8 * HOUR_MS + 9 * MINUTE_MS
 
 
-def test_agents_whose_beat_is_moved_do_not_all_start_at_the_opening() -> None:
+def test_agents_whose_heartbeat_is_moved_do_not_all_start_at_the_opening() -> None:
     phases_ms = [phase_ms("seed", f"agent-{number}", 30 * DAY_MS) for number in range(1000)]
     moved = [
         due_ms - MONDAY_MS
@@ -137,24 +137,7 @@ def test_agents_whose_beat_is_moved_do_not_all_start_at_the_opening() -> None:
     assert max(moved.count(instant) for instant in moved) == 1
 
 
-def test_no_cadence_and_hours_that_never_open_have_no_deadline() -> None:
+def test_no_interval_and_hours_that_never_open_have_no_due_time() -> None:
     never = ActiveHours("08:00", "08:00")
     assert next_due_ms(0, interval_ms=0, phase_ms=0) is None
     assert next_due_ms(0, interval_ms=HOUR_MS, phase_ms=0, active_hours=never) is None
-    assert resume_due_ms(0, armed_ms=-1, interval_ms=HOUR_MS, phase_ms=0, active_hours=never) is None
-
-
-@given(st.one_of(st.none(), windows), instants, instants, intervals, phases)
-def test_a_deadline_taken_up_again_is_caught_up_with_once(
-    hours: ActiveHours | None, now_ms: int, armed_ms: int, interval_ms: int, phase: int
-) -> None:
-    resumed_ms = resume_due_ms(now_ms, armed_ms=armed_ms, interval_ms=interval_ms, phase_ms=phase, active_hours=hours)
-    due_ms = due(now_ms, interval_ms, phase, hours)
-    assert resumed_ms is not None
-    if armed_ms > now_ms:
-        assert resumed_ms == min(armed_ms, due_ms)
-    elif hours is None or hours.contains(now_ms):
-        assert resumed_ms == now_ms
-        assert due(resumed_ms, interval_ms, phase, hours) > now_ms
-    else:
-        assert resumed_ms == due_ms

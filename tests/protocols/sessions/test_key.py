@@ -6,23 +6,13 @@ from hypothesis import strategies as st
 from wakeward.protocols.sessions import key as session_key
 from wakeward.protocols.sessions.key import (
     AgentKey,
-    CronRunSplit,
-    DeliveryRoute,
     KeyShape,
-    PeerKind,
     ThreadSplit,
     classify_session_key,
-    delivery_route,
-    is_acp,
-    is_cron,
-    is_cron_run,
     is_subagent,
-    is_unscoped_sentinel,
     normalize_session_key,
     parse_session_key,
-    split_cron_run,
     split_thread,
-    subagent_depth,
 )
 
 WORDS = [
@@ -137,63 +127,30 @@ def test_classify(key: str | None, shape: KeyShape) -> None:
     assert classify_session_key(key) is shape
 
 
-@pytest.mark.parametrize(
-    ("rest", "cron", "run"),
-    [
-        ("cron:nightly", True, False),
-        ("cron:nightly:run:", True, False),
-        ("cron:nightly:run:7", True, True),
-        ("cron:nightly:run:7:subagent:x", True, True),
-        ("cron:a:b:run:7", True, False),
-        (" cron:nightly:run:7", True, False),
-        ("x:cron:nightly:run:7", False, False),
-    ],
-)
-def test_cron(rest: str, cron: bool, run: bool) -> None:
-    assert (is_cron(f"agent:ops:{rest}"), is_cron_run(f"agent:ops:{rest}")) == (cron, run)
-    assert not is_cron(rest)
-    assert not is_cron_run(rest)
-
-
 @pytest.mark.parametrize("key", ["agent:ops:subagent:x", "Subagent:x", " agent:ops: subagent:x"])
 def test_subagent(key: str) -> None:
     assert is_subagent(key)
-    assert not is_acp(key)
 
 
-@pytest.mark.parametrize("key", ["agent:ops:acp:x", " ACP:x"])
-def test_acp(key: str) -> None:
-    assert is_acp(key)
+@pytest.mark.parametrize("key", ["agent:subagent:main", "agent:ops:main:subagent:x", "agent:ops:acp:x", "", None])
+def test_no_subagent(key: str | None) -> None:
     assert not is_subagent(key)
-
-
-@pytest.mark.parametrize("key", ["agent:subagent:main", "agent:ops:main:subagent:x", "agent::acp:x", "", None])
-def test_neither_subagent_nor_acp(key: str | None) -> None:
-    assert not is_subagent(key)
-    assert not is_acp(key)
 
 
 @pytest.mark.parametrize(
-    ("key", "depth"),
+    ("rest", "run"),
     [
-        (None, 0),
-        ("agent:ops:main", 0),
-        ("agent:subagent:main", 0),
-        ("agent:ops:main:Subagent:x", 1),
-        ("agent:ops:subagent:x:subagent:y", 2),
-        ("subagent:x", 1),
-        ("agent:ops:mysubagent:x", 0),
+        ("cron:nightly", False),
+        ("cron:nightly:run:", False),
+        ("cron:nightly:run:7", True),
+        ("cron:nightly:run:7:subagent:x", True),
+        ("cron:a:b:run:7", False),
+        (" cron:nightly:run:7", False),
+        ("x:cron:nightly:run:7", False),
     ],
 )
-def test_subagent_depth(key: str | None, depth: int) -> None:
-    assert subagent_depth(key) == depth
-
-
-def test_unscoped_sentinel() -> None:
-    assert is_unscoped_sentinel(" GLOBAL ")
-    assert is_unscoped_sentinel("unknown")
-    assert not is_unscoped_sentinel("agent:ops:global")
-    assert not is_unscoped_sentinel(None)
+def test_cron_run(rest: str, run: bool) -> None:
+    assert AgentKey("ops", rest).is_cron_run is run
 
 
 @pytest.mark.parametrize(
@@ -211,43 +168,7 @@ def test_split_thread(key: str, base_key: str | None, thread_id: str | None) -> 
     assert split_thread(key) == ThreadSplit(base_key, thread_id)
 
 
-@pytest.mark.parametrize(
-    ("key", "base_key", "run_id"),
-    [
-        ("", None, None),
-        (" agent:Ops:Cron:J:Run:R7 ", "agent:Ops:Cron:J", "R7"),
-        ("agent:ops:cron:j:run:7:x", "agent:ops:cron:j:run:7:x", None),
-        ("agent:ops:telegram:group:run:7", "agent:ops:telegram:group:run:7", None),
-        ("cron:j:run:7", "cron:j:run:7", None),
-    ],
-)
-def test_split_cron_run(key: str, base_key: str | None, run_id: str | None) -> None:
-    assert split_cron_run(key) == CronRunSplit(base_key, run_id)
-
-
 @given(agent_keys, st.sampled_from(["5", "$Ev", "x y"]))
 def test_a_thread_can_be_put_back(base_key: str, thread_id: str) -> None:
     key = f"{base_key}:thread:{thread_id}"
     assert split_thread(key) == ThreadSplit(base_key, thread_id)
-
-
-@pytest.mark.parametrize(
-    ("rest", "route"),
-    [
-        ("telegram:group:-100:topic:7", DeliveryRoute("telegram", PeerKind.GROUP, "-100:topic:7")),
-        ("Slack:channel:C1:thread:9", DeliveryRoute("slack", PeerKind.CHANNEL, "c1", thread_id="9")),
-        ("telegram:acct:dm:42:43", DeliveryRoute("telegram", PeerKind.DM, "42:43", account_id="acct")),
-        ("telegram:direct:42", DeliveryRoute("telegram", PeerKind.DIRECT, "42")),
-        ("telegram:direct:dm:42", DeliveryRoute("telegram", PeerKind.DM, "42", account_id="direct")),
-        ("telegram:acct:group:42", None),
-        ("telegram: :dm:42", None),
-        ("telegram:group: :42", None),
-        (" :group:42", None),
-        ("telegram:group", None),
-        ("agent:group:42", None),
-        ("main", None),
-    ],
-)
-def test_delivery_route(rest: str, route: DeliveryRoute | None) -> None:
-    assert delivery_route(f"agent:ops:{rest}") == route
-    assert delivery_route(rest) is None

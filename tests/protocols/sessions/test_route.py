@@ -4,14 +4,13 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 from wakeward.protocols.errors import InvalidInputError
-from wakeward.protocols.sessions.key import is_cron_run, normalize_session_key, parse_session_key
+from wakeward.protocols.sessions.key import normalize_session_key, parse_session_key
 from wakeward.protocols.sessions.route import (
     AGENT_ID_LENGTH_MAX,
     EventRoute,
     InvalidSessionKeyError,
     Routing,
     Scope,
-    WakeTarget,
     event_route,
     is_valid_agent_id,
     main_session_key,
@@ -21,7 +20,6 @@ from wakeward.protocols.sessions.route import (
     owner_of,
     queue_key,
     representable_agent_id,
-    scoped_wake,
     store_key,
 )
 
@@ -67,23 +65,14 @@ def test_a_route_never_changes_the_owner(key: str, routing: Routing) -> None:
     owner = owner_of(key)
     assert owner_of(route.session_key, route.agent_id) == owner
     assert owner_of(route.event_key, route.agent_id) == owner
-    assert not is_cron_run(route.event_key)
+    queued = parse_session_key(route.event_key)
+    assert queued is None or not queued.is_cron_run
 
 
 @given(keys, routings)
 def test_a_route_is_final(key: str, routing: Routing) -> None:
     event_key = event_route(key, routing).event_key
     assert event_route(event_key, routing).event_key == event_key
-
-
-def test_a_wake_keeps_what_its_key_does_not_decide() -> None:
-    before = WakeTarget("pre", "agent:pre:main")
-    run = CRON_RUNS[0]
-    assert scoped_wake("agent:ops:x", before, GLOBAL) == WakeTarget("pre", "agent:ops:x")
-    assert scoped_wake(run, before, PER_SENDER) == WakeTarget("pre", "agent:ops:work")
-    assert scoped_wake(run, before, GLOBAL) == WakeTarget("ops", "agent:pre:main")
-    assert scoped_wake("node-7", before, GLOBAL) == before
-    assert scoped_wake(None, before, PER_SENDER) == before
 
 
 def test_routing_is_normal() -> None:

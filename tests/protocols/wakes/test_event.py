@@ -7,6 +7,7 @@ import time
 from typing import Any
 
 import pytest
+from attrs import evolve
 from hypothesis import example, given
 from hypothesis import strategies as st
 from wakeward.protocols.wakes.event import DeliveryContext, Event, merge_delivery, render_events, resolve_delivery
@@ -245,4 +246,6 @@ def test_hostile_text_costs_linear_time(piece: str) -> None:
 
 def test_events_are_values() -> None:
     assert event("a") == event("a") != event("b")
+    assert event("a").job_id is None
+    assert event("a") != evolve(event("a"), job_id="j1")
     assert len({event("a"), event("a")}) == 1

@@ -1,14 +1,14 @@
-"""One session's queue: repeats, bounds, acknowledgement, and books that balance."""
+"""The queue of one session: repeats, bounds, acknowledgement, and the account of what was accepted."""
 
 from __future__ import annotations
 
 from typing import Any
 
 import pytest
-from attrs import define, evolve, field
+from attrs import astuple, define, evolve, field
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 from wakeward.protocols.errors import InvalidInputError
 from wakeward.protocols.wakes.event import DeliveryContext, Event
 from wakeward.protocols.wakes.event_queue import (
@@ -18,6 +18,7 @@ from wakeward.protocols.wakes.event_queue import (
     EmptyText,
     Enqueued,
     EventQueue,
+    FailedTurn,
     Full,
     QueueOverflow,
     Repeat,
@@ -72,8 +73,7 @@ def test_an_event_carries_what_it_was_given_normalised() -> None:
 def test_blank_text_is_no_event() -> None:
     owner = Owner()
     assert isinstance(owner.say(" \ufeff\n"), EmptyText)
-    assert isinstance(owner.say(" ", repeat=Repeat.REPLACE), EmptyText)
-    assert not owner.queue.has()
+    assert len(owner.queue) == 0
 
 
 def test_without_a_context_key_only_the_last_event_is_repeated() -> None:
@@ -84,7 +84,7 @@ def test_without_a_context_key_only_the_last_event_is_repeated() -> None:
     owner.take("a")
     owner.take("a", "k")
     owner.take("a")
-    assert owner.queue.statistics().duplicate_count == 1
+    assert texts(owner.queue) == ["a", "b", "a", "a", "a"]
 
 
 def test_with_a_context_key_any_event_is_repeated_unless_delivered_elsewhere() -> None:
@@ -105,35 +105,14 @@ def test_kept_repeats_are_acknowledged_one_by_one() -> None:
     assert owner.say("a", "k") == Duplicate(second)
 
 
-def test_replacing_supersedes_all_of_the_context_and_delivery() -> None:
-    owner = Owner()
-    first, elsewhere = owner.take("1", "k"), owner.take("1", "k", delivery=DeliveryContext("slack"))
-    second, other = owner.take("2", "k"), owner.take("o")
-    answer = owner.say("2", "k", repeat=Repeat.REPLACE)
-    assert isinstance(answer, Accepted)
-    assert answer.replaced == (first, second)
-    assert owner.queue.peek() == (elsewhere, other, answer.event)
-    assert owner.say("2", "k", repeat=Repeat.REPLACE) == Duplicate(answer.event)
-    assert owner.queue.statistics().replaced_count == 2
-
-
-def test_replacing_needs_a_context_key() -> None:
-    owner = Owner()
-    with pytest.raises(InvalidInputError, match=r"'agent:ops:main'.*no context key"):
-        owner.say("a", "  ", repeat=Repeat.REPLACE)
-    assert owner.queue.statistics().accepted_count == 0
-
-
 def test_at_the_bound_the_new_event_is_refused_and_nothing_accepted_is_lost() -> None:
     owner = small(2, QueueOverflow.REJECT)
     owner.take("a", "k")
     owner.take("b")
     assert owner.say("c") == Full(2)
     assert isinstance(owner.say("b"), Duplicate)
-    assert owner.say("c", "other", repeat=Repeat.REPLACE) == Full(2)
-    assert isinstance(owner.say("c", "k", repeat=Repeat.REPLACE), Accepted)
-    assert texts(owner.queue) == ["b", "c"]
-    assert owner.queue.statistics().refused_count == 2
+    assert owner.say("b", repeat=Repeat.KEEP) == Full(2)
+    assert texts(owner.queue) == ["a", "b"]
 
 
 def test_by_default_a_thousand_events_wait_and_the_next_is_refused() -> None:
@@ -158,9 +137,7 @@ def test_a_turn_acknowledges_the_drops_it_was_told_of_and_no_others() -> None:
     shown, told = owner.queue.peek(), owner.queue.unseen_drop_count
     owner.take("c")
     assert owner.queue.consume(shown, seen_drop_count=told) == ()
-    assert owner.queue.unseen_drop_count == 1
-    statistics = owner.queue.statistics()
-    assert (statistics.dropped_count, statistics.consumed_count, statistics.queued_count) == (2, 0, 1)
+    assert (owner.queue.unseen_drop_count, texts(owner.queue)) == (1, ["c"])
 
 
 def test_no_turn_can_have_been_told_of_drops_that_were_not() -> None:
@@ -191,45 +168,48 @@ def test_draining_takes_everything() -> None:
     owner = Owner()
     events = (owner.take("a", "k"), owner.take("b"))
     assert (owner.queue.drain(), owner.queue.drain()) == (events, ())
-    assert not owner.queue.has()
-    assert owner.queue.context_changed(None) is False
+    assert len(owner.queue) == 0
 
 
-def test_the_context_changes_with_what_is_spoken_of() -> None:
-    owner = Owner()
-    assert owner.queue.context_changed("k")
-    first = owner.take("a", "K")
-    owner.take("b")
-    assert not owner.queue.context_changed(" k")
-    second = owner.take("c", "l")
-    owner.queue.consume([second])
-    assert owner.queue.last_context_key == "k"
-    owner.queue.consume([first])
-    assert owner.queue.last_context_key is None
-
-
-def test_the_context_outlives_a_drop() -> None:
-    owner = small(1, QueueOverflow.DROP_OLDEST)
-    owner.take("a", "k")
-    owner.take("b")
-    owner.queue.consume([])
-    assert owner.queue.last_context_key == "k"
-    owner.queue.consume([99])
-    assert owner.queue.last_context_key is None
-
-
-def test_an_event_of_too_many_failed_turns_is_parked() -> None:
+def test_a_failed_turn_counts_and_too_many_make_an_event_dead() -> None:
     owner = Owner()
     often = owner.take("poison", "k")
-    assert owner.queue.count_failed_turn([often, often, 99], failed_turns_max=2) == ()
+    once = evolve(often, redelivered=True, failed_turns=1)
+    assert owner.queue.count_failed_turn([often, often, 99], failed_turns_max=2) == FailedTurn(kept=(once,), dead=())
     rare = owner.take("fine")
     shown = owner.queue.peek()
-    assert (shown[0].redelivered, shown[0].failed_turns, shown[0].id) == (True, 1, often.id)
-    parked = owner.queue.count_failed_turn(shown, failed_turns_max=2)
-    assert parked == (evolve(often, redelivered=True, failed_turns=2),)
-    assert owner.queue.peek() == (evolve(rare, redelivered=True, failed_turns=1),)
-    assert owner.queue.statistics().parked_count == 1
+    assert shown == (once, rare)
+    told = owner.queue.count_failed_turn(shown, failed_turns_max=2)
+    kept = evolve(rare, redelivered=True, failed_turns=1)
+    assert told == FailedTurn(kept=(kept,), dead=(evolve(often, redelivered=True, failed_turns=2),))
+    assert owner.queue.peek() == (kept,)
     assert owner.take("poison", "k")
+
+
+def test_an_event_is_replaced_and_never_changed_in_place() -> None:
+    owner = Owner()
+    event = owner.take("a", "k", job_id="j1")
+    before = astuple(event)
+    for _ in range(2):
+        owner.queue.count_failed_turn([event], failed_turns_max=2)
+    assert (astuple(event), len(owner.queue)) == (before, 0)
+    assert owner.queue.count_failed_turn([event], failed_turns_max=2) == FailedTurn(kept=(), dead=())
+
+
+def test_the_events_that_tell_of_a_job_are_known() -> None:
+    owner = Owner()
+    owner.take("a")
+    first, second = owner.take("b", job_id="j1"), owner.take("c", "k", job_id="j2")
+    assert (first.job_id, owner.queue.job_events) == ("j1", (first, second))
+    told = owner.queue.count_failed_turn([first], failed_turns_max=2)
+    assert owner.queue.job_events == (*told.kept, second)
+    owner.queue.consume([second])
+    assert owner.queue.job_events == told.kept
+    restored = EventQueue(KEY)
+    restored.restore(owner.queue.peek())
+    assert restored.job_events == told.kept
+    assert restored.count_failed_turn(told.kept, failed_turns_max=2).dead
+    assert restored.job_events == ()
 
 
 def test_a_queue_is_restored_as_it_was() -> None:
@@ -238,7 +218,7 @@ def test_a_queue_is_restored_as_it_was() -> None:
         owner.take(text, text)
     queue = EventQueue(KEY, capacity=2)
     queue.restore(owner.queue.peek())
-    assert (queue.peek(), queue.last_context_key) == (owner.queue.peek(), "c")
+    assert queue.peek() == owner.queue.peek()
     again = Owner(queue, last_id=3)
     assert isinstance(again.say("b", "b"), Duplicate)
     assert again.say("d") == Full(2)
@@ -267,86 +247,60 @@ def test_a_queue_holds_at_least_one_event(capacity: int) -> None:
         EventQueue(KEY, capacity)
 
 
-def test_an_event_is_found_by_exactly_what_it_says() -> None:
-    owner = Owner()
-    owner.take("other")
-    event = owner.take("a", "K", delivery=DeliveryContext("Telegram", "1"))
-    wanted: dict[str, Any] = {"accepted_at_ms": 10, "context_key": "k", "delivery": event.delivery}
-    assert owner.queue.find("a", **wanted) is event
-    changes: list[dict[str, Any]]
-    changes = [{"accepted_at_ms": 11}, {"context_key": "K"}, {"delivery": DeliveryContext()}]
-    for change in changes:
-        assert owner.queue.find("a", **(wanted | change)) is None
-    assert owner.queue.find("A", **wanted) is None
-
-
 def test_an_empty_queue_is_a_queue_and_holds_no_memory() -> None:
     owner = Owner()
-    idle = [getattr(owner.queue, name) for name in ("_events", "_alike_counts")]
-    owner.take("a", "k")
+    names = ("_events", "_alike_counts", "_job_event_ids")
+    idle = [getattr(owner.queue, name) for name in names]
+    owner.take("a", "k", job_id="j1")
     owner.queue.drain()
-    after = [getattr(owner.queue, name) for name in ("_events", "_alike_counts")]
-    assert idle == after == [None, None]
-    assert owner.queue
-    assert len(owner.queue) == 0
+    assert idle == [getattr(owner.queue, name) for name in names] == [None, None, None]
+    assert (bool(owner.queue), len(owner.queue)) == (True, 0)
 
 
 said = st.sampled_from(["a", "b", " a ", "A"])
 context_keys = st.sampled_from([None, None, "k", " K", "l"])
+job_ids = st.sampled_from([None, None, "j1", "j2"])
 deliveries = st.sampled_from([None, DeliveryContext(), DeliveryContext("x"), DeliveryContext("X ", thread_id=1)])
 
 
-class Books(RuleBasedStateMachine):
-    """The queue against a list and the rules as one would say them; all that is accepted is accounted for."""
+class Account(RuleBasedStateMachine):
+    """Compares the queue with a list. Every event that was accepted is queued, or was returned when it left."""
 
-    def __init__(self) -> None:
-        super().__init__()
-        self.overflow = QueueOverflow.REJECT
-        self.owner = small(4, self.overflow)
+    @initialize(overflow=st.sampled_from(QueueOverflow))
+    def choose_what_happens_at_the_bound(self, overflow: QueueOverflow) -> None:
+        self.overflow = overflow
+        self.owner = small(4, overflow)
         self.model: list[Event] = []
-        self.left = {"consumed": 0, "dropped": 0, "replaced": 0, "parked": 0}
-        self.gone: set[int] = set()
+        self.left = {"consumed": 0, "dropped": 0, "dead": 0}
+        self.accepted: list[tuple[Event, tuple[object, ...]]] = []
 
-    @precondition(lambda self: self.owner.last_id == 0)
-    @rule()
-    def drop_the_oldest_from_now_on(self) -> None:
-        self.overflow = QueueOverflow.DROP_OLDEST
-        self.owner = small(4, self.overflow)
-
-    def leave(self, how: str, events: list[Event]) -> None:
+    def leave(self, how: str, events: tuple[Event, ...]) -> None:
         self.left[how] += len(events)
-        self.gone |= {event.id for event in events}
-        self.model = [event for event in self.model if event.id not in self.gone]
+        gone = {event.id for event in events}
+        self.model = [event for event in self.model if event.id not in gone]
 
     def first_said(self, text: str, key: str | None, delivery: DeliveryContext | None) -> Event | None:
         where = self.model[-1:] if key is None else self.model
         return next((e for e in where if (e.text, e.context_key, e.delivery) == (text, key, delivery)), None)
 
-    @rule(text=said, key=context_keys, delivery=deliveries, repeat=st.sampled_from(Repeat))
-    def enqueue(self, text: str, key: str | None, delivery: DeliveryContext | None, repeat: Repeat) -> None:
-        if repeat is Repeat.REPLACE and key is None:
-            return
+    @rule(text=said, key=context_keys, delivery=deliveries, repeat=st.sampled_from(Repeat), job_id=job_ids)
+    def enqueue(
+        self, text: str, key: str | None, delivery: DeliveryContext | None, repeat: Repeat, job_id: str | None
+    ) -> None:
         normal = (text.strip(), normalize_context_key(key), delivery or None)
-        alike = [event for event in self.model if (event.context_key, event.delivery) == normal[1:]]
-        duplicate = {
-            Repeat.KEEP: None,
-            Repeat.SKIP: self.first_said(*normal),
-            Repeat.REPLACE: alike[0] if [event.text for event in alike] == [normal[0]] else None,
-        }[repeat]
-        replaced = alike if repeat is Repeat.REPLACE else []
-        answer = self.owner.say(text, key, delivery=delivery, repeat=repeat)
+        duplicate = self.first_said(*normal) if repeat is Repeat.SKIP else None
+        answer = self.owner.say(text, key, delivery=delivery, repeat=repeat, job_id=job_id)
         if duplicate is not None:
             assert answer == Duplicate(duplicate)
-        elif len(self.model) - len(replaced) == 4 and self.overflow is QueueOverflow.REJECT:
+        elif len(self.model) == 4 and self.overflow is QueueOverflow.REJECT:
             assert answer == Full(4)
         else:
             assert isinstance(answer, Accepted)
-            assert answer.replaced == tuple(replaced)
-            self.leave("replaced", replaced)
-            dropped = [answer.dropped] if answer.dropped else []
-            assert dropped == (self.model[:1] if len(self.model) == 4 else [])
+            dropped = () if answer.dropped is None else (answer.dropped,)
+            assert dropped == (tuple(self.model[:1]) if len(self.model) == 4 else ())
             self.leave("dropped", dropped)
             self.model.append(answer.event)
+            self.accepted.append((answer.event, astuple(answer.event, recurse=False)))
 
     @rule(data=st.data())
     def consume(self, data: st.DataObject) -> None:
@@ -354,15 +308,16 @@ class Books(RuleBasedStateMachine):
         removed = self.owner.queue.consume(ids)
         assert {event.id for event in removed} == {e.id for e in self.model} & set(ids)
         assert self.owner.queue.consume(ids) == ()
-        self.leave("consumed", list(removed))
+        self.leave("consumed", removed)
 
     @rule(limit=st.integers(0, 5))
     def fail(self, limit: int) -> None:
-        parked = self.owner.queue.count_failed_turn(self.owner.queue.peek(limit), failed_turns_max=2)
+        told = self.owner.queue.count_failed_turn(self.owner.queue.peek(limit), failed_turns_max=2)
         shown = [evolve(e, redelivered=True, failed_turns=e.failed_turns + 1) for e in self.model[:limit]]
         self.model[:limit] = shown
-        assert parked == tuple(event for event in shown if event.failed_turns == 2)
-        self.leave("parked", list(parked))
+        assert told.kept == tuple(event for event in shown if event.failed_turns < 2)
+        assert told.dead == tuple(event for event in shown if event.failed_turns == 2)
+        self.leave("dead", told.dead)
 
     @invariant()
     def order_is_kept_and_nothing_comes_back(self) -> None:
@@ -370,26 +325,26 @@ class Books(RuleBasedStateMachine):
         assert list(queued) == self.model
         assert [event.id for event in queued] == sorted(event.id for event in queued)
         assert len(self.owner.queue) == len(queued) <= 4
-        assert self.owner.queue.has() == bool(queued)
+        assert self.owner.queue.job_events == tuple(event for event in queued if event.job_id is not None)
 
     @invariant()
-    def the_books_balance(self) -> None:
-        books = self.owner.queue.statistics()
-        left = {name: getattr(books, f"{name}_count") for name in self.left}
-        assert left == self.left
-        assert books.accepted_count == self.owner.last_id == books.queued_count + sum(left.values())
-        assert self.owner.queue.unseen_drop_count == books.dropped_count
+    def what_was_accepted_is_accounted_for(self) -> None:
+        assert len(self.accepted) == len(self.owner.queue) + sum(self.left.values())
+        assert self.owner.queue.unseen_drop_count == self.left["dropped"]
+
+    @invariant()
+    def no_event_is_changed_in_place(self) -> None:
+        assert all(astuple(event, recurse=False) == before for event, before in self.accepted)
 
 
-TestBooks = Books.TestCase
-TestBooks.settings = settings(max_examples=150, stateful_step_count=30, deadline=None)
+TestAccount = Account.TestCase
+TestAccount.settings = settings(max_examples=150, stateful_step_count=30, deadline=None)
 
 
 @given(st.integers(0, 30), st.integers(1, 7))
 def test_turns_of_bounded_size_see_every_event_once_in_order(count: int, limit: int) -> None:
     owner = Owner()
-    accepted = [owner.take(str(number)) for number in range(count)]
-    seen: list[Event] = []
-    while owner.queue.has():
+    accepted, seen = [owner.take(str(number)) for number in range(count)], list[Event]()
+    while len(owner.queue):
         seen += owner.queue.consume(owner.queue.peek(limit))
     assert seen == accepted

@@ -1,9 +1,7 @@
-"""A configuration file says what the API can, and when it is wrong, everything that is wrong with it is said."""
+"""A configuration file can say what the API can. All mistakes in it are reported at once."""
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -12,6 +10,7 @@ import attrs
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from support.config_files import EVERYTHING, problems, write
 from wakeward import (
     ActiveHours,
     AgentConfig,
@@ -24,84 +23,13 @@ from wakeward import (
     HostConfig,
     QueueOverflow,
     QueuePolicy,
-    Ran,
     RetryPolicy,
     Scope,
-    open_host,
 )
 from wakeward.protocols.openclaw.listed_wakes import WithoutHeartbeat
 from wakeward.runtime.config.command_agent import CommandAgent
 from wakeward.runtime.config.file import load_config, parse_config
 from wakeward.runtime.config.handlers import configured_agents
-
-HANDLERS = """
-async def handle(turn): ...
-async def other(turn): ...
-def sync(turn): ...
-class Callable:
-    async def __call__(self, turn): ...
-    async def method(self, turn): ...
-called = Callable()
-"""
-
-
-@pytest.fixture
-def folder(tmp_path: Path) -> Iterator[Path]:
-    """A folder with a module of handlers that no other test has imported."""
-    module = f"handlers_{abs(hash(tmp_path))}"
-    (tmp_path / f"{module}.py").write_text(HANDLERS)
-    (tmp_path / "HANDLERS").write_text(module)
-    yield tmp_path
-    sys.modules.pop(module, None)
-    sys.path[:] = [path for path in sys.path if path != str(tmp_path)]
-
-
-def write(folder: Path, text: str) -> Path:
-    path = folder / "host.toml"
-    path.write_text(text.replace("HANDLERS", (folder / "HANDLERS").read_text()))
-    return path
-
-
-def problems(folder: Path, text: str) -> list[str]:
-    with pytest.raises(ConfigError) as caught:
-        load_config(write(folder, text))
-    assert caught.value.origin == str(folder / "host.toml")
-    return caught.value.problems
-
-
-EVERYTHING = """
-main_key = "Home"
-scope = "global"
-default_agent = "Ops"
-turns_max = 7
-without_heartbeat = "listed"
-heartbeat_origin = "external"
-seed = "s"
-drain_grace = "1m30s"
-ledger_size = 99
-
-[defaults]
-turn_timeout = 90
-turns_max = 3
-cooldown = { min_spacing = "500ms", flood_window = 0, flood_threshold = 8, events_wait_for_due = false }
-retry = { attempts_max = 2, busy = 0.5, idle = "10s", backoff = { base = "2s", cap = "1m", factor = 3, jitter = 0 } }
-queue = { capacity = 10, overflow = "drop-oldest", shown_max = 5, failed_turns_max = 2 }
-heartbeat = { every = "1h30m" }
-
-[[agents]]
-id = "Ops"
-handler = "HANDLERS:handle"
-turn_timeout = "250ms"
-
-[agents.heartbeat]
-every = 90
-active_hours = { start = "08:00", end = "17:30", timezone = "Europe/Berlin" }
-
-[[agents]]
-id = "dev"
-command = ["sh", "-c", "exit 0"]
-turns_max = 1
-"""
 
 
 def test_a_file_says_what_the_api_can(folder: Path) -> None:
@@ -195,39 +123,6 @@ def test_a_mistake_is_said_with_its_key_and_what_is_accepted(folder: Path, text:
     assert said in found[0]
 
 
-HANDLER_MISTAKES = [
-    ("handle", "expected 'module:function'"),
-    ("HANDLERS:", "expected 'module:function'"),
-    ("a b:handle", "expected 'module:function'"),
-    ("no_such_module:handle", "there is no module 'no_such_module'"),
-    ("HANDLERS.deeper:handle", ".deeper'"),
-    ("HANDLERS:handel", "has no 'handel'; did you mean 'handle'?"),
-    ("HANDLERS:zzz", "has no 'zzz'; its async functions: handle, other"),
-    ("HANDLERS:sync", "expected 'module:function', an async function that takes a turn"),
-    ("HANDLERS:Callable", "expected 'module:function', an async function that takes a turn"),
-    ("broken:handle", "the import of 'broken' failed with ZeroDivisionError"),
-    ("leaves:handle", "the import of 'leaves' failed with SystemExit"),
-    ("needs:handle", "there is no module 'no_such_module', which 'needs' imports"),
-]
-
-
-@pytest.mark.parametrize(("handler", "said"), HANDLER_MISTAKES)
-def test_a_handler_that_cannot_be_called_is_a_mistake(folder: Path, handler: str, said: str) -> None:
-    (folder / "broken.py").write_text("1 / 0")
-    (folder / "leaves.py").write_text("raise SystemExit(3)")
-    (folder / "needs.py").write_text("import no_such_module")
-    [found] = problems(folder, f'[[agents]]\nid = "ops"\nhandler = "{handler}"\n')
-    assert found.startswith("agents[0].handler: ")
-    assert said in found
-
-
-@pytest.mark.parametrize("handler", ["HANDLERS:handle", "HANDLERS:called", "HANDLERS:called.method"])
-def test_a_handler_is_whatever_can_be_awaited(folder: Path, handler: str) -> None:
-    config = load_config(write(folder, f'[[agents]]\nid = "ops"\nhandler = "{handler}"\n'))
-    [spec] = configured_agents(config)
-    assert spec.id == "ops"
-
-
 MANY = """
 turns_max = 0
 scop = "x"
@@ -308,26 +203,6 @@ values = st.recursive(
 def test_whatever_the_tables_hold_the_error_is_ours(data: dict[str, Any]) -> None:
     with suppress(ConfigError):
         assert isinstance(parse_config(data), HostConfig)
-
-
-async def test_the_options_of_an_agent_reach_its_specification(folder: Path) -> None:
-    config = load_config(write(folder, EVERYTHING))
-    for agent, spec in zip(config.agents, configured_agents(config), strict=True):
-        for each in attrs.fields(AgentOptions):
-            assert getattr(spec, each.name) == getattr(agent, each.name), each.name
-
-
-async def test_an_agent_that_cannot_be_called_keeps_the_host_from_opening() -> None:
-    config = HostConfig(agents=(AgentConfig(id="ops", handler="no_such_module:handle"),))
-    with pytest.raises(ConfigError, match=r"agents\[0\].handler: 'no_such_module:handle': there is no module"):
-        async with open_host(config):
-            pytest.fail("the host opened")
-
-
-async def test_a_configured_handler_takes_turns(folder: Path) -> None:
-    config = load_config(write(folder, '[[agents]]\nid = "ops"\nhandler = "HANDLERS:handle"\n'))
-    async with open_host(config) as host:
-        assert await host.wake_and_wait("agent:ops:main", source="manual", intent="manual") == Ran()
 
 
 def test_the_documentation_names_every_key() -> None:

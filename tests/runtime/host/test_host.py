@@ -334,17 +334,17 @@ async def test_a_broadcast_is_one_wake_for_each_enrolled_agent_and_names_each_ou
     assert off.turns == []
 
 
-async def test_set_heartbeats_holds_wakes_and_drops_none(autojump_clock: MockClock) -> None:
+async def test_a_pause_holds_wakes_and_drops_none(autojump_clock: MockClock) -> None:
     ops, late = Recorder(), Recorder()
     async with open_host() as host:
         await add(host, ops)
-        host.set_heartbeats(enabled=False)
+        host.pause()
         await add(host, late, "late")
         assert host.wake(OPS, source="manual", intent="manual")
         assert await host.notify("agent:late:main", "one", source="hook")
         await trio.sleep(3_600)
         assert (ops.turns, late.turns) == ([], [])
-        host.set_heartbeats(enabled=True)
+        host.resume()
         await host.wait_idle()
     assert (len(ops.turns), late.texts) == (1, [["one"]])
 
@@ -413,7 +413,7 @@ async def test_who_waits_when_the_host_drains_is_told(autojump_clock: MockClock)
     assert sorted(map(str, answers)) == ["Skipped(reason='host drained', retry_at_ms=None)", "idle"]
 
 
-async def test_a_drain_stays_one_when_heartbeats_are_enabled(autojump_clock: MockClock) -> None:
+async def test_a_drain_stays_one_when_the_host_is_resumed(autojump_clock: MockClock) -> None:
     ops = Recorder(takes=5)
     async with open_host(clock=Clock.start(0)) as host, trio.open_nursery() as nursery:
         await add(host, ops)
@@ -421,7 +421,7 @@ async def test_a_drain_stays_one_when_heartbeats_are_enabled(autojump_clock: Moc
         await host.notify(OPS, "two", source="hook")
         nursery.start_soon(host.drain)
         await trio.sleep(1)
-        host.set_heartbeats(enabled=True)
+        host.resume()
     assert ops.texts == [["one"]]
 
 

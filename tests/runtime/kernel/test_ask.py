@@ -10,7 +10,7 @@ from attrs import define, field
 from support.probe import Journal, dead
 from wakeward.protocols.actor import Context, Reply
 from wakeward.protocols.receipt import Refusal
-from wakeward.protocols.restart import Policy, RestartSpec
+from wakeward.protocols.restart import RestartSpec, RestartType
 from wakeward.runtime.kernel import (
     ActorSystem,
     AskCycleError,
@@ -70,7 +70,7 @@ async def test_many_askers_get_their_own_replies(system: ActorSystem) -> None:
         for number in range(50):
             nursery.start_soon(ask, number)
     assert answers == {number: 2 * number for number in range(50)}
-    assert system.statistics().asks == 0
+    assert system.statistics().requests == 0
 
 
 async def test_an_ask_waits_for_room_under_the_same_deadline(
@@ -133,7 +133,7 @@ async def test_the_callers_deadline_cancels_an_ask(system: ActorSystem, autojump
         await ref.ask(made("keep"))
     assert scope.cancelled_caught
     assert trio.current_time() == 2
-    assert system.statistics().asks == 0
+    assert system.statistics().requests == 0
 
 
 async def test_the_default_deadline(autojump_clock: trio.testing.MockClock) -> None:
@@ -228,7 +228,7 @@ async def test_a_restart_fails_requests_taken_and_keeps_those_waiting(
 
 @pytest.mark.parametrize("verb", ["kill", "stop", "crash"])
 async def test_the_callees_end_fails_every_request(system: ActorSystem, verb: str) -> None:
-    ref = system.spawn("a", Double, restart=RestartSpec(policy=Policy.TEMPORARY))
+    ref = system.spawn("a", Double, restart=RestartSpec(restart_type=RestartType.TEMPORARY))
     results: list[Any] = []
 
     async def ask() -> None:

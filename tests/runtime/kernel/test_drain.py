@@ -33,8 +33,8 @@ async def test_phase_1_refuses_what_comes_from_outside_only(
     async def turn(me: Probe) -> None:
         await trio.sleep(1)
         assert b.tell("by ref")
-        assert me.context.tell("b", "by context")
-        assert me.context.tell("lazy:x", "to a new one")
+        me.context.tell("b", "by context")
+        me.context.tell("lazy:x", "to a new one")
 
     system.define("lazy", journal.probe)
     a = system.spawn("a", journal.probe)
@@ -90,8 +90,8 @@ async def test_phase_4_cancels_and_reports(
     report = await system.drain(grace_ms=3_000)
     assert trio.current_time() == 3
     assert not report.in_time
-    assert report.turns_cancelled == ("a",)
-    assert report.turns_stuck == ()
+    assert report.handlings_cancelled == ("a",)
+    assert report.handlings_stuck == ()
     assert [letter.to for letter in report.undelivered] == ["a"]
     assert [reason for *_, reason in dead(system)] == [DeadReason.DRAINED]
     assert journal.messages == ["synchronous"]
@@ -187,7 +187,7 @@ async def test_a_turn_that_ignores_its_cancellation_is_named(
     system.spawn("a", journal.probe).tell(deaf)
     system.spawn("b", journal.probe)
     report = await system.drain(grace_ms=1_000)
-    assert report.turns_stuck == ("a",)
+    assert report.handlings_stuck == ("a",)
     assert trio.current_time() == 2
     assert journal.stopped == ["b"]
 

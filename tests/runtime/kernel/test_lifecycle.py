@@ -7,7 +7,7 @@ from support.probe import Journal, Probe, dead
 from wakeward.protocols.actor import Cause, Context, Terminated
 from wakeward.protocols.receipt import Refusal
 from wakeward.runtime.kernel import ActorSystem, DeadReason
-from wakeward.runtime.kernel.kernel import TOMBS_MAX
+from wakeward.runtime.kernel.kernel import ENDED_MAX
 
 
 async def test_stop_refuses_new_messages_and_finishes_the_accepted(system: ActorSystem, journal: Journal) -> None:
@@ -146,9 +146,9 @@ async def test_what_has_ended_stays_ended_until_it_is_revived(system: ActorSyste
 
 async def test_the_memory_of_the_dead_is_bounded(system: ActorSystem, journal: Journal) -> None:
     probe = system.define("probe", journal.probe)
-    for number in range(TOMBS_MAX + 1):
+    for number in range(ENDED_MAX + 1):
         probe(str(number)).kill()
-    assert sum(system.statistics().actors.values()) == TOMBS_MAX
+    assert sum(system.statistics().actors.values()) == ENDED_MAX
     assert probe("0").tell("as if it had never been")
     assert not probe("1").tell("still known")
 
@@ -161,7 +161,7 @@ async def test_passivation_after_a_time_without_work(
     await trio.sleep(0.9)
     ref.tell(2)
     await trio.sleep(0.999)
-    assert system.actor_statistics("a").state == "active"
+    assert system.actor_statistics("a").state == "idle"
     await trio.sleep(0.001)
     await trio.testing.wait_all_tasks_blocked()
     assert system.actor_statistics("a").state == "dormant"

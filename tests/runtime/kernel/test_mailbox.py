@@ -10,7 +10,15 @@ from hypothesis import strategies as st
 from support.probe import Journal, Probe, dead
 from wakeward.protocols.errors import InvalidInputError
 from wakeward.protocols.receipt import Refusal
-from wakeward.runtime.kernel import ActorSystem, AskFailedError, DeadReason, MailboxSpec, Merge, Overflow, open_system
+from wakeward.runtime.kernel import (
+    ActorSystem,
+    AskFailedError,
+    DeadReason,
+    MailboxOverflow,
+    MailboxSpec,
+    Merge,
+    open_system,
+)
 
 
 def first(message: Any) -> Any:
@@ -18,7 +26,7 @@ def first(message: Any) -> Any:
 
 
 async def test_drop_oldest(system: ActorSystem, journal: Journal) -> None:
-    ref = system.spawn("a", journal.probe, mailbox=MailboxSpec(capacity=2, overflow=Overflow.DROP_OLDEST))
+    ref = system.spawn("a", journal.probe, mailbox=MailboxSpec(capacity=2, overflow=MailboxOverflow.DROP_OLDEST))
     assert all(ref.tell(number) for number in range(4))
     await system.wait_idle()
     assert journal.messages == [2, 3]
@@ -26,7 +34,7 @@ async def test_drop_oldest(system: ActorSystem, journal: Journal) -> None:
 
 
 async def test_latest_is_a_mailbox_of_one(system: ActorSystem, journal: Journal) -> None:
-    ref = system.spawn("a", journal.probe, mailbox=MailboxSpec(overflow=Overflow.LATEST))
+    ref = system.spawn("a", journal.probe, mailbox=MailboxSpec(overflow=MailboxOverflow.LATEST))
     assert all(ref.tell(number) for number in range(3))
     await system.wait_idle()
     assert journal.messages == [2]
@@ -76,7 +84,7 @@ async def test_requests_never_merge(system: ActorSystem) -> None:
 
 
 async def test_a_dropped_request_fails_at_once(system: ActorSystem, journal: Journal) -> None:
-    ref = system.spawn("a", journal.probe, mailbox=MailboxSpec(overflow=Overflow.LATEST))
+    ref = system.spawn("a", journal.probe, mailbox=MailboxSpec(overflow=MailboxOverflow.LATEST))
 
     async def ask() -> None:
         with pytest.raises(AskFailedError, match="ask of 'a': dropped"):
@@ -100,7 +108,7 @@ async def test_ticks_take_no_room_and_are_never_dropped(
             me.context.set_timer(key, 10, f"tick {key}")
         await trio.sleep(1)
 
-    spec = MailboxSpec(capacity=1, overflow=Overflow.DROP_OLDEST)
+    spec = MailboxSpec(capacity=1, overflow=MailboxOverflow.DROP_OLDEST)
     ref = system.spawn("a", journal.probe, mailbox=spec)
     ref.tell(turn)
     await trio.sleep(0.5)
@@ -125,11 +133,13 @@ async def test_an_idle_actor_has_no_mailbox(system: ActorSystem, journal: Journa
     assert cell.control is None
 
 
-OVERFLOWS = [Overflow.REJECT, Overflow.DROP_OLDEST, Overflow.LATEST]
+OVERFLOWS = [MailboxOverflow.REJECT, MailboxOverflow.DROP_OLDEST, MailboxOverflow.LATEST]
 
 
 @given(st.sampled_from(OVERFLOWS), st.integers(1, 4), st.lists(st.integers(0, 6), max_size=8))
-def test_what_was_told_was_handled_or_is_a_dead_letter(overflow: Overflow, capacity: int, bursts: list[int]) -> None:
+def test_what_was_told_was_handled_or_is_a_dead_letter(
+    overflow: MailboxOverflow, capacity: int, bursts: list[int]
+) -> None:
     async def main() -> None:
         journal, told = Journal(), 0
         async with open_system() as system:

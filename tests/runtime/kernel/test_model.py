@@ -117,14 +117,14 @@ class Model:
         else:
             self.handled.append((name, actor.turn.number))
         actor.turn = None
-        actor.state = "active"
+        actor.state = "idle"
         self._schedule(name)
 
     def advance(self, by_ms: int) -> None:
         until_ms = self.now_ms + by_ms
         while due := [(a.due_ms, n) for n, a in self.actors.items() if a.state == "backoff" and a.due_ms <= until_ms]:
             self.now_ms, name = min(due)
-            self.actors[name].state = "active"
+            self.actors[name].state = "idle"
             self._schedule(name)
             self.settle()
         self.now_ms = until_ms
@@ -134,19 +134,19 @@ class Model:
         return why
 
     def _schedule(self, name: str) -> None:
-        if name not in self.ready and self.actors[name].state in {"dormant", "active"}:
+        if name not in self.ready and self.actors[name].state in {"dormant", "idle"}:
             self.ready.append(name)
 
     def _run(self, name: str) -> None:
         actor = self.actors[name]
-        while actor.queue and actor.state in {"dormant", "active"}:
-            actor.state = "active"
+        while actor.queue and actor.state in {"dormant", "idle"}:
+            actor.state = "idle"
             message = actor.queue.popleft()
             match message.kind:
                 case "crash":
                     self._crash(name, message)
                 case "turn":
-                    actor.state, actor.turn = "turn", message
+                    actor.state, actor.turn = "handling", message
                 case "keep":
                     actor.taken.append(message.number)
                     self.handled.append((name, message.number))
@@ -158,7 +158,7 @@ class Model:
                     self.tell(message.to, Message(-message.number, "note", name))
                 case _:
                     self.handled.append((name, message.number))
-        if actor.closing and actor.state in {"dormant", "active"}:
+        if actor.closing and actor.state in {"dormant", "idle"}:
             self._end(name, "killed")
 
     def _crash(self, name: str, message: Message) -> None:
@@ -237,8 +237,8 @@ class World:
         self.token = trio.lowlevel.current_trio_token()
         self.closing = trio.Event()
         spec = RestartSpec(
-            restarts_max=RESTARTS_MAX,
-            window_ms=WINDOW_MS,
+            intensity=RESTARTS_MAX,
+            period_ms=WINDOW_MS,
             backoff_first_ms=BACKOFF_MS,
             backoff_factor=1,
             jitter=0.0,
@@ -369,7 +369,7 @@ class KernelAgainstModel(RuleBasedStateMachine):
     def passivate(self, name: str) -> None:
         def model() -> bool:
             actor = self.model.actors[name]
-            if actor.state != "active" or any(self.model.asks[number] == "waits" for number in actor.taken):
+            if actor.state != "idle" or any(self.model.asks[number] == "waits" for number in actor.taken):
                 return False
             actor.state = "dormant"
             return True

@@ -35,8 +35,8 @@ async def test_one_hook_sees_the_edges(journal: Journal, autojump_clock: trio.te
         ref.kill()
     assert [(o.edge, o.at_ms) for o in seen] == [
         (Edge.ACTIVATED, 0),
-        (Edge.TURN_STARTED, 0),
-        (Edge.TURN_ENDED, 1_000),
+        (Edge.HANDLING_STARTED, 0),
+        (Edge.HANDLING_ENDED, 1_000),
         (Edge.CRASHED, 1_000),
         (Edge.DEAD_LETTER, 1_000),
         (Edge.RESTARTED, 1_500),
@@ -119,9 +119,9 @@ async def test_statistics_of_an_actor(
     await trio.sleep(2)
     ref.stop()
     statistics = system.actor_statistics("a")
-    assert statistics.state == "turn, closing"
+    assert statistics.state == "handling, stopping"
     assert (statistics.waiting, statistics.handled, statistics.timers, statistics.watchers) == (1, 1, 3, 1)
-    assert statistics.turn_age_ms == 2_000
+    assert statistics.handling_age_ms == 2_000
     with pytest.raises(AddressError, match="'nobody': no such actor"):
         system.actor_statistics("nobody")
 
@@ -136,8 +136,8 @@ async def test_statistics_of_the_system(
         probe("0").tell(lambda _: trio.sleep(1))
     await trio.sleep(0.5)
     statistics = system.statistics()
-    assert statistics.actors == {"turn": 1, "dormant": 4}
-    assert (statistics.turns, statistics.waiting, statistics.dead_letters) == (1, 2, {"full": 1})
+    assert statistics.actors == {"handling": 1, "dormant": 4}
+    assert (statistics.handlings, statistics.waiting, statistics.dead_letters) == (1, 2, {"full": 1})
     await system.wait_idle()
     assert system.statistics().handled == 3
 

@@ -7,10 +7,10 @@ import trio
 import trio.testing
 from support.probe import Journal, Probe, dead
 from wakeward.protocols.actor import Cause, Context
-from wakeward.protocols.restart import Exhausted, Policy, RestartSpec, Strategy
+from wakeward.protocols.restart import Exhausted, RestartSpec, RestartType, Strategy
 from wakeward.runtime.kernel import ActorSystem, AddressError, DeadReason, Edge, Observation, open_system
 
-AT_ONCE = RestartSpec(backoff_first_ms=0, restarts_max=1_000)
+AT_ONCE = RestartSpec(backoff_first_ms=0, intensity=1_000)
 STEADY = RestartSpec(backoff_first_ms=100, jitter=0.0)
 
 
@@ -56,7 +56,7 @@ async def test_the_mailbox_survives_and_waits_out_the_backoff(
 async def test_the_backoff_grows_and_is_reset_by_a_quiet_time(autojump_clock: trio.testing.MockClock) -> None:
     seen: list[Observation] = []
     journal = Journal()
-    spec = RestartSpec(backoff_first_ms=100, backoff_cap_ms=300, jitter=0.0, reset_after_ms=5_000, restarts_max=9)
+    spec = RestartSpec(backoff_first_ms=100, backoff_cap_ms=300, jitter=0.0, reset_after_ms=5_000, intensity=9)
     async with open_system(observer=seen.append) as system:
         ref = system.spawn("a", journal.probe, restart=spec)
         for pause in (1, 1, 1, 10):
@@ -79,16 +79,16 @@ async def test_a_restarted_actor_comes_back_without_a_message(
 @pytest.mark.parametrize(
     ("policy", "crash", "survives"),
     [
-        (Policy.PERMANENT, True, True),
-        (Policy.PERMANENT, False, True),
-        (Policy.TRANSIENT, True, True),
-        (Policy.TRANSIENT, False, False),
-        (Policy.TEMPORARY, True, False),
-        (Policy.TEMPORARY, False, False),
+        (RestartType.PERMANENT, True, True),
+        (RestartType.PERMANENT, False, True),
+        (RestartType.TRANSIENT, True, True),
+        (RestartType.TRANSIENT, False, False),
+        (RestartType.TEMPORARY, True, False),
+        (RestartType.TEMPORARY, False, False),
     ],
 )
-async def test_policy(system: ActorSystem, journal: Journal, policy: Policy, crash: bool, survives: bool) -> None:
-    ref = system.spawn("a", journal.probe, restart=RestartSpec(policy=policy, backoff_first_ms=0))
+async def test_policy(system: ActorSystem, journal: Journal, policy: RestartType, crash: bool, survives: bool) -> None:
+    ref = system.spawn("a", journal.probe, restart=RestartSpec(restart_type=policy, backoff_first_ms=0))
     ref.tell(ValueError("boom") if crash else (lambda me: me.context.stop()))
     await system.wait_idle()
     assert bool(ref.tell("still there?")) is survives
@@ -98,7 +98,7 @@ async def test_policy(system: ActorSystem, journal: Journal, policy: Policy, cra
 async def test_a_permanent_actor_that_is_stopped_from_outside_stays_stopped(
     system: ActorSystem, journal: Journal
 ) -> None:
-    ref = system.spawn("a", journal.probe, restart=RestartSpec(policy=Policy.PERMANENT))
+    ref = system.spawn("a", journal.probe, restart=RestartSpec(restart_type=RestartType.PERMANENT))
     ref.tell(lambda me: [me.context.stop(), ref.stop()])
     assert (await system.wait_stopped("a")).cause is Cause.STOPPED
     assert journal.born == ["a"]
@@ -107,7 +107,7 @@ async def test_a_permanent_actor_that_is_stopped_from_outside_stays_stopped(
 async def test_an_actor_that_crashes_too_often_ends_alone(
     system: ActorSystem, journal: Journal, autojump_clock: trio.testing.MockClock
 ) -> None:
-    spec = RestartSpec(restarts_max=2, window_ms=10_000, backoff_first_ms=0)
+    spec = RestartSpec(intensity=2, period_ms=10_000, backoff_first_ms=0)
     loop = system.spawn("loop", journal.probe, restart=spec)
     neighbour = system.spawn("neighbour", journal.probe, restart=spec)
     for _ in range(5):
@@ -127,7 +127,7 @@ async def test_an_actor_that_crashes_too_often_ends_alone(
 async def test_restarts_outside_the_window_do_not_count(
     system: ActorSystem, journal: Journal, autojump_clock: trio.testing.MockClock
 ) -> None:
-    ref = system.spawn("a", journal.probe, restart=RestartSpec(restarts_max=1, window_ms=1_000, backoff_first_ms=0))
+    ref = system.spawn("a", journal.probe, restart=RestartSpec(intensity=1, period_ms=1_000, backoff_first_ms=0))
     for _ in range(5):
         ref.tell(ValueError("boom"))
         await trio.sleep(1)
@@ -145,7 +145,7 @@ async def test_a_crashing_message_is_tried_again_a_bounded_number_of_times(
         attempts.append(1)
         raise ValueError("boom")
 
-    spec = RestartSpec(retries_max=2, backoff_first_ms=0, restarts_max=99)
+    spec = RestartSpec(retries_max=2, backoff_first_ms=0, intensity=99)
     ref = system.spawn("a", journal.probe, restart=spec)
     send = ref.signal if control else ref.tell
     send(1)
@@ -174,7 +174,7 @@ async def test_a_message_that_succeeds_when_tried_again_keeps_its_place(
         await trio.lowlevel.checkpoint()
         flaky(me)
 
-    spec = RestartSpec(retries_max=2, backoff_first_ms=0, restarts_max=99)
+    spec = RestartSpec(retries_max=2, backoff_first_ms=0, intensity=99)
     ref = system.spawn("a", journal.probe, restart=spec)
     for message in (1, turn if asynchronous else flaky, 2):
         ref.tell(message)
@@ -234,7 +234,7 @@ async def test_what_receive_returns_is_a_coroutine_or_nothing(system: ActorSyste
         def receive(self, message: object) -> object:
             return message
 
-    system.spawn("a", Wrong, restart=RestartSpec(policy=Policy.TEMPORARY)).tell(3)
+    system.spawn("a", Wrong, restart=RestartSpec(restart_type=RestartType.TEMPORARY)).tell(3)
     error = (await system.wait_stopped("a")).error
     assert str(error) == "receive of 'a' returned 3: None or a coroutine is expected"
 
@@ -295,7 +295,9 @@ async def test_a_turn_of_a_group_member_is_cancelled_before_it_restarts(
 
 
 async def test_who_depends_on_an_actor_that_is_given_up_ends_too(system: ActorSystem, journal: Journal) -> None:
-    refs = [system.spawn(name, journal.probe, restart=RestartSpec(policy=Policy.TEMPORARY)) for name in "abc"]
+    refs = [
+        system.spawn(name, journal.probe, restart=RestartSpec(restart_type=RestartType.TEMPORARY)) for name in "abc"
+    ]
     system.group(Strategy.REST_FOR_ONE, *"abc")
     refs[1].tell(ValueError("boom"))
     assert (await system.wait_stopped("b")).cause is Cause.CRASHED
@@ -333,7 +335,7 @@ async def test_escalation_ends_the_system_with_the_original_exceptions(
     journal: Journal, autojump_clock: trio.testing.MockClock
 ) -> None:
     crashes = [ValueError("first"), ExceptionGroup("second", [KeyError("inner")])]
-    spec = RestartSpec(restarts_max=1, exhausted=Exhausted.ESCALATE)
+    spec = RestartSpec(intensity=1, exhausted=Exhausted.ESCALATE)
 
     async def run() -> None:
         async with open_system() as system:
@@ -348,7 +350,7 @@ async def test_escalation_ends_the_system_with_the_original_exceptions(
 
 
 async def test_escalation_is_not_lost_when_the_body_fails_too(journal: Journal) -> None:
-    spec = RestartSpec(restarts_max=0, exhausted=Exhausted.ESCALATE)
+    spec = RestartSpec(intensity=0, exhausted=Exhausted.ESCALATE)
 
     async def run() -> None:
         async with open_system() as system:

@@ -162,14 +162,14 @@ async def test_a_signal_arrives_while_the_mailbox_is_being_worked_off(system: Ac
 
 async def test_an_actor_tells_others_by_address(system: ActorSystem, journal: Journal) -> None:
     system.define("probe", journal.probe)
-    receipts = list[object]()
     ref = system.spawn("a", journal.probe)
-    ref.tell(lambda me: receipts.append(me.context.tell("probe:b", "hello")))
-    ref.tell(lambda me: receipts.append(me.context.tell("nobody:x", "hello").refusal))
+    ref.tell(lambda me: me.context.tell("probe:b", "hello"))
+    ref.tell(lambda me: me.context.tell("nobody:x", "hello"))
+    ref.tell(lambda me: me.context.signal("nobody:x", "exit"))
     await system.wait_idle()
-    assert receipts == [ACCEPTED, Refusal.UNKNOWN]
     assert journal.of("probe:b") == ["hello"]
-    assert [letter.sender for letter in system.dead_letters()] == ["a"]
+    assert dead(system) == [("nobody:x", "hello", DeadReason.UNKNOWN), ("nobody:x", "exit", DeadReason.UNKNOWN)]
+    assert [letter.sender for letter in system.dead_letters()] == ["a", "a"]
 
 
 async def test_an_actor_may_tell_itself(system: ActorSystem, journal: Journal) -> None:

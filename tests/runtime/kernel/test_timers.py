@@ -138,7 +138,7 @@ async def test_a_context_that_outlived_its_incarnation_arms_nothing(
     old.watch("a")
     await trio.sleep(5)
     assert journal.messages == []
-    assert system.actor_statistics("a").state == "active"
+    assert system.actor_statistics("a").state == "idle"
 
 
 async def test_a_tick_comes_after_what_was_accepted_before_its_instant(

@@ -3,10 +3,10 @@ from __future__ import annotations
 import pytest
 from support.probe import Journal
 from wakeward.protocols.actor import Cause, Terminated
-from wakeward.protocols.restart import Policy, RestartSpec
+from wakeward.protocols.restart import RestartSpec, RestartType
 from wakeward.runtime.kernel import ActorSystem, MailboxSpec
 
-ONCE = RestartSpec(policy=Policy.TEMPORARY)
+ONCE = RestartSpec(restart_type=RestartType.TEMPORARY)
 
 
 @pytest.mark.parametrize("end", [Cause.STOPPED, Cause.KILLED, Cause.CRASHED])

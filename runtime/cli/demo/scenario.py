@@ -1,8 +1,8 @@
-"""What happens in the demo: three agents, what they do when they are woken, and what befalls them.
+"""What happens in the demo: three agents, their handlers, and the events that wake them.
 
-Everything is real: the host, the children, the guards. Only the agents' thinking is a short sleep. What the handlers
-see is written down by a :class:`Witness`, from inside, so that what the demo says at its end is measured, and not read
-off the host's own books.
+Everything is real: the host, the children, the guards. Only the work of a turn is a short sleep. The handlers note what
+they see in :class:`Observations`. So the result of the demo is measured from inside, and compared with the statistics
+of the host.
 """
 
 from __future__ import annotations
@@ -26,14 +26,14 @@ from ...host.turn import Turn
 AGENTS: Final = ("ops", "dev", "research")
 COOLDOWN: Final = "a turn every 2 s at most (30 s by default), and 3 turns in 5 s trip the flood guard (5 in 60 s)"
 CRON_RUN: Final = "agent:research:cron:nightly:run:7f3a"
-THINKING: Final = 0.25
-"""How long a turn thinks, in seconds."""
+TURN_SECONDS: Final = 0.25
+"""How long the work of a turn takes."""
 
-READING: Final = 0.9
-"""How long a person is given to read what is going to happen, in seconds."""
+READING_SECONDS: Final = 0.9
+"""How long a person may read the announcement of the next part."""
 
 Child = tuple[float, str]
-"""How long a child sleeps, in seconds, and what it does then."""
+"""How long a child sleeps, in seconds, and what it does after that."""
 
 _HEALTH: Final[Sequence[Child]] = (
     (0.4, "echo web-1 healthy"),
@@ -44,7 +44,7 @@ _HEALTH: Final[Sequence[Child]] = (
 )
 _CHECKS: Final[Sequence[Child]] = (
     (0.3, "echo lint clean"),
-    (0.5, "wakeward-demo-docs --build"),
+    (0.5, "wakeward-demo-docs --build"),  # there is no such program: an exit with code 127
     (0.7, "echo 2 of 148 tests failed; exit 1"),
     (0.9, "echo types clean"),
     (1.2, "echo the browser went away; kill -KILL $$"),
@@ -57,7 +57,7 @@ _ALERTS: Final = ("latency is up", "latency is up again", "queue grows", "queue 
 
 
 def demo_config(pace: float = 1.0) -> HostConfig:
-    """The host's configuration: :data:`COOLDOWN`. All times are multiplied by ``pace``."""
+    """The host's configuration: :data:`COOLDOWN`. ``pace`` is a factor for all times."""
     cooldown = CooldownPolicy(min_spacing=2 * pace, flood_window=5 * pace, flood_threshold=3)
     retry = RetryPolicy(backoff=Backoff(base=0.8 * pace))
     return HostConfig(defaults=AgentOptions(cooldown=cooldown, retry=retry))
@@ -65,15 +65,15 @@ def demo_config(pace: float = 1.0) -> HostConfig:
 
 @final
 @define(eq=False)
-class Witness:
-    """What really happened, as seen in the handlers.
+class Observations:
+    """What the handlers saw.
 
     Attributes:
-        owners: Whose each event is, by context key, and each wake, by reason.
+        owners: The owner of each event, by context key, and of each wake, by reason.
         shown: How often each event was seen in a turn that ran, by context key.
-        turns: Turns entered, by the agent whose handler it was.
+        turns: How often each agent's handler was entered.
         events_of: How many events each turn was shown, by turn.
-        cross_agent_turns: Turns of an agent that did not own the session, an event or the wake it was shown.
+        cross_agent_turns: Turns of an agent that did not own the session, the wake, or one of the events.
     """
 
     owners: dict[str, str] = Factory(dict[str, str])
@@ -83,53 +83,55 @@ class Witness:
     cross_agent_turns: int = 0
 
     def enter(self, name: str, turn: Turn) -> None:
-        """Note that the handler of ``name`` was entered."""
+        """Note that the handler of the agent ``name`` was entered."""
         self.turns[name] += 1
         self.events_of[turn.turn_id] = len(turn.events)
         owners = {turn.agent_id, owner_of(turn.session_key)}
         owners |= {self.owners.get(event.context_key or "", "nobody") for event in turn.events}
-        owners |= {self.owners.get(reason, name) for reason in turn.reasons}  # most reasons are not somebody's
+        owners |= {self.owners.get(reason, name) for reason in turn.reasons}  # most reasons have no owner
+        # From inside the handler, so a fault of the router is seen here and not only in the router's own count.
         if owners != {name}:
             self.cross_agent_turns += 1
 
     def ran(self, turn: Turn) -> None:
-        """Note what a turn that runs to its end has seen."""
+        """Note the events of a turn that ran."""
         self.shown.update(event.context_key or "" for event in turn.events)
 
 
 @final
 @frozen
-class Story:
-    """The demo's agents and acts on one host.
+class Scenario:
+    """The agents of the demo and its parts, on one host.
 
     Attributes:
-        caption: Announces what is going to happen.
-        pace: What all times are multiplied by.
+        caption: Called with the announcement of each part.
+        pace: A factor for all times.
     """
 
     host: Host
-    witness: Witness
+    observed: Observations
     caption: Callable[[str], None]
     pace: float = 1.0
 
     async def play(self) -> None:
-        """Add the agents, let everything happen, and return when nothing is left to do."""
+        """Add the agents, play all parts, and return when no work is left."""
         for name, work in (("ops", _ops), ("dev", _dev), ("research", _research)):
             self.host.add_agent(AgentSpec(name, self._handler(name, work)))
-        await self._a_morning()
-        await self._a_cron_run()
-        await self._a_person_in_a_hurry()
-        await self._a_flood()
-        await self._trouble()
-        await self.host.wait_idle()
+        await self._children_of_agents()
+        await self._children_of_a_cron_run()
+        await self._a_manual_wake()
+        await self._a_flood_of_alerts()
+        await self._a_refusal_and_a_failure()
+        await self.host.wait_idle()  # retries, deferred wakes and children included: then the sums must add up
 
     def _handler(self, name: str, work: Work) -> Callable[[Turn], Awaitable[Outcome]]:
         async def handler(turn: Turn) -> Outcome:
-            self.witness.enter(name, turn)
-            await self._pause(THINKING)
+            self.observed.enter(name, turn)
+            await self._pause(TURN_SECONDS)
             outcome = await work(self, turn)
+            # A failed turn acknowledges nothing: its events are shown again, and must not be counted twice.
             if isinstance(outcome, Ran):
-                self.witness.ran(turn)
+                self.observed.ran(turn)
             return outcome
 
         return handler
@@ -138,45 +140,46 @@ class Story:
         """Start children in the background of a turn; each exit wakes the turn's session."""
         for child in children:
             job = await turn.exec_background(self._command(child))
-            self.witness.owners[f"exec:{job.id}"] = turn.agent_id
+            self.observed.owners[f"exec:{job.id}"] = turn.agent_id
 
-    async def _a_morning(self) -> None:
+    async def _children_of_agents(self) -> None:
         await self._announce(
-            "A person wakes each agent. Each starts children in the background and goes back to sleep."
+            "A person wakes each agent. Each agent starts children in the background and goes back to sleep."
         )
         for name in AGENTS:
             self._wake(name, f"good morning, {name}")
             await self._pause(0.15)
         await self._pause(2.6)
 
-    async def _a_cron_run(self) -> None:
+    async def _children_of_a_cron_run(self) -> None:
         await self._announce(
-            "research's nightly cron run has children too. It is over when they end: research itself is told."
+            "The nightly cron run of research has children too. It is over when they exit, so research itself is woken."
         )
+        # The host starts these children, not a turn: the exits come when nothing runs in the session of the cron run.
         for child in _NIGHTLY:
             job = await self.host.exec(CRON_RUN, self._command(child), background=True)
-            self.witness.owners[f"exec:{job.id}"] = owner_of(CRON_RUN)
+            self.observed.owners[f"exec:{job.id}"] = owner_of(CRON_RUN)
         await self._pause(0.6)
 
-    async def _a_person_in_a_hurry(self) -> None:
-        await self._announce("dev is cooling down. A person wakes it all the same: by hand always works.")
+    async def _a_manual_wake(self) -> None:
+        await self._announce("dev is cooling down. A person wakes it all the same: a manual wake always runs.")
         self._wake("dev", "a preview now, please")
         await self._pause(1.3)
 
-    async def _a_flood(self) -> None:
+    async def _a_flood_of_alerts(self) -> None:
         await self._announce(
-            "Alerts for ops, urgent ones. Some wake it at once, then the flood guard holds the rest together."
+            "Urgent alerts for ops. The first ones wake it at once, then the flood guard holds the others."
         )
         for number, alert in enumerate(_ALERTS):
             await self._notify("ops", alert, f"alert:{number}")
             await self._pause(0.3)
         await self._pause(0.5)
 
-    async def _trouble(self) -> None:
+    async def _a_refusal_and_a_failure(self) -> None:
         await self._announce(
-            "An agent nobody knows is refused. A turn that fails is tried again, and its event is kept."
+            "An event for an unknown agent is refused. A turn that fails is tried again, and its event is kept."
         )
-        self.witness.owners["mail:1"] = "ghost"
+        self.observed.owners["mail:1"] = "ghost"  # if any agent is shown it, that is a cross-agent turn
         await self.host.notify("agent:ghost:main", "boo", source="hook", intent="immediate", context_key="mail:1")
         await self._notify("research", "the editor asks for a summary", "mail:2")
 
@@ -189,39 +192,39 @@ class Story:
 
     async def _announce(self, text: str) -> None:
         self.caption(text)
-        await self._pause(READING)
+        await self._pause(READING_SECONDS)
 
     def _wake(self, name: str, reason: str) -> None:
-        self.witness.owners[reason] = name
+        self.observed.owners[reason] = name
         self.host.wake(f"agent:{name}:main", source="manual", intent="manual", reason=reason, coalesce_ms=0)
 
     async def _notify(self, name: str, text: str, context_key: str) -> None:
-        self.witness.owners[context_key] = name
+        self.observed.owners[context_key] = name
         await self.host.notify(f"agent:{name}:main", text, source="hook", intent="immediate", context_key=context_key)
 
 
-Work = Callable[[Story, Turn], Awaitable[Outcome]]
+Work = Callable[[Scenario, Turn], Awaitable[Outcome]]
 
 
-async def _ops(story: Story, turn: Turn) -> Outcome:
+async def _ops(scenario: Scenario, turn: Turn) -> Outcome:
     if turn.source == "manual":
-        await story.start(turn, _HEALTH)
+        await scenario.start(turn, _HEALTH)
     return Ran()
 
 
-async def _dev(story: Story, turn: Turn) -> Outcome:
+async def _dev(scenario: Scenario, turn: Turn) -> Outcome:
     if turn.reason == "a preview now, please":
-        await story.start(turn, _PREVIEW)
+        await scenario.start(turn, _PREVIEW)
     elif turn.source == "manual":
-        await story.start(turn, _CHECKS)
+        await scenario.start(turn, _CHECKS)
     elif any("failed" in event.text.split("::")[-1] for event in turn.events):
-        await story.start(turn, _AGAIN)
+        await scenario.start(turn, _AGAIN)
     return Ran()
 
 
-async def _research(story: Story, turn: Turn) -> Outcome:
+async def _research(scenario: Scenario, turn: Turn) -> Outcome:
     if turn.source == "manual":
-        await story.start(turn, _PAPERS)
-    if turn.source == "hook" and turn.attempt == 0:
+        await scenario.start(turn, _PAPERS)
+    if turn.source == "hook" and turn.attempt == 0:  # the first try fails, so that a retry is seen
         return Failed("the model is overloaded")
     return Ran()

@@ -1,0 +1,141 @@
+"""What the parts of an agent share: its state, its context, and the few ways in which both are used.
+
+A part changes a session's record through :meth:`AgentCore.put`, and where a session stands through
+:meth:`AgentCore.move`. What has changed is stored once, at the end of the message (:meth:`AgentCore.flush`), however
+often it was changed on the way.
+"""
+
+from __future__ import annotations
+
+from typing import final
+
+from ...protocols.actor import Context
+from ...protocols.effects import DECIDE, HostEffects
+from ...protocols.journal.records import AgentForgotten, AgentRecord, SessionForgotten
+from ...protocols.wakes.cooldown import CooldownClock
+from ...protocols.wakes.decision import Decision, DecisionKind
+from ...protocols.wakes.messages import Notice, Wake
+from ...protocols.wakes.pending import PendingWake
+from ...protocols.wakes.session_record import SessionRecord
+from .ports import AgentPorts
+from .session import RESTING, Session, SessionState
+from .state import AgentState
+
+
+@final
+class AgentCore:
+    """The state of one agent, and its way to the outside.
+
+    Attributes:
+        now_ms: The instant at which the present message happens, however long it takes.
+    """
+
+    __slots__ = (
+        "_changed",
+        "_clock_saved",
+        "_emit",
+        "_heartbeat_saved_ms",
+        "_save",
+        "address",
+        "agent_id",
+        "ctx",
+        "effects",
+        "now_ms",
+        "ports",
+        "state",
+    )
+
+    def __init__(self, ctx: Context, state: AgentState, ports: AgentPorts) -> None:
+        self.ctx = ctx
+        self.effects = HostEffects(ctx)
+        self.state = state
+        self.ports = ports
+        self.address = ctx.address
+        self.agent_id = state.settings.agent_id
+        self.now_ms = ctx.now_ms()
+        self._changed: dict[str, Session] = {}
+        self._clock_saved, self._heartbeat_saved_ms = state.clock_taken_up, state.heartbeat_served_ms
+        # Bound once, because they are called for every message.
+        self._save, self._emit = ctx.save, ctx.emit
+
+    def session(self, key: str) -> Session:
+        """The session of that key, made if it is not there."""
+        session = self.state.sessions.get(key)
+        if session is None:
+            session = self.state.sessions[key] = Session(SessionRecord(key))
+        return session
+
+    def put(self, session: Session, record: SessionRecord) -> None:
+        """Replace what is durable of a session."""
+        session.record = record
+        self._changed[record.key] = session
+
+    def move(self, session: Session, state: SessionState) -> None:
+        """Let a session stand somewhere else, and tell the host when that makes it busy or idle."""
+        if session.move(state):
+            self.effects.set_busy(session.key, session.is_busy)
+
+    def rest(self, session: Session) -> None:
+        """Let a session wait: for what is pending, or for nothing."""
+        state = SessionState.PENDING if session.record.wakes else RESTING
+        if session.state is not state:
+            self.move(session, state)
+
+    def forget_if_empty(self, session: Session) -> None:
+        """Drop a session in which nothing is left."""
+        if session.is_empty and self.state.sessions.pop(session.key, None) is not None:
+            self._changed[session.key] = session
+
+    def forget_agent(self) -> None:
+        """Let nothing be kept of the agent itself. Should it stay after all, its clock starts from the beginning."""
+        state = self.state
+        state.clock = self._clock_saved = CooldownClock(state.settings.interval_ms, self.now_ms)
+        state.heartbeat_served_ms = self._heartbeat_saved_ms = None
+        self.ctx.save(self.agent_id, AgentForgotten())
+
+    def flush(self) -> None:
+        """Store what the present message has changed. Called once, at its end."""
+        state = self.state
+        if self._changed:
+            sessions = state.sessions
+            for key, session in self._changed.items():
+                record = session.record
+                if key not in sessions:
+                    if session.saved is not None:  # otherwise it came and went within this message
+                        self._save(self.agent_id, SessionForgotten(key))
+                elif record is not session.saved:
+                    session.saved = record
+                    self._save(self.agent_id, record)
+            self._changed.clear()
+        if state.clock is not self._clock_saved or state.heartbeat_served_ms != self._heartbeat_saved_ms:
+            self._clock_saved, self._heartbeat_saved_ms = state.clock, state.heartbeat_served_ms
+            self._save(self.agent_id, AgentRecord(state.clock, state.heartbeat_served_ms))
+
+    def decide(
+        self,
+        kind: DecisionKind,
+        session_key: str,
+        what: Wake | PendingWake | Notice,
+        reason: str,
+        until_ms: int | None = None,
+        turn_id: int | None = None,
+        text: str | None = None,
+        held_by: str | None = None,
+        events: int = 0,
+    ) -> None:
+        """Put a decision about a wake or an event into the ledger."""
+        decision = Decision(
+            self.now_ms,
+            kind,
+            self.agent_id,
+            session_key,
+            what.source,
+            what.intent,
+            reason,
+            until_ms,
+            turn_id,
+            text,
+            held_by,
+            events,
+        )
+        self._emit(DECIDE, decision)
