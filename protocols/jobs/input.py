@@ -22,11 +22,6 @@ class InputQueue:
         self.closed = not stay_open
         self.listener: Callable[[], None] | None = None
 
-    @property
-    def is_empty(self) -> bool:
-        """Whether nothing waits to be written."""
-        return not self._pending
-
     def put(self, data: bytes) -> bool:
         """Queue ``data``; false when the queue is closed or has no room for all of it."""
         # All of it or nothing: half a line that a program reads is worse than a refusal.

@@ -16,7 +16,7 @@ from typing import Final, final
 
 from attrs import frozen
 
-from ...protocols.errors import InvalidInputError, WakewardError
+from ...protocols.errors import WakewardError
 from ...protocols.jobs.exit import Exit
 from ...protocols.jobs.limits import JobLimits
 from ...protocols.jobs.messages import NoticeReleased, supervisor_address
@@ -37,10 +37,6 @@ USED_IDS_MAX: Final = 20_000
 
 class TooManyJobsError(WakewardError):
     """The agent has as many live children as it may have."""
-
-
-class UnknownJobError(InvalidInputError):
-    """The agent has no such job: never had, or it is finished and gone."""
 
 
 @final
@@ -143,17 +139,6 @@ class JobTable:
             streams.changed()
 
     # Looking up
-
-    def find(self, agent_id: str, job_id: str) -> JobStreams:
-        """The agent's job.
-
-        Raises:
-            UnknownJobError: There is none.
-        """
-        streams = self._listed.get(agent_id, {}).get(job_id)
-        if streams is None:
-            raise UnknownJobError(f"agent {agent_id!r} has no job {job_id!r}: it never had, or it is gone")
-        return streams
 
     def jobs_of(self, agent_id: str) -> list[JobStreams]:
         """The agent's jobs, the newest first."""

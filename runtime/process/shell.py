@@ -37,13 +37,7 @@ class ProcessShell:
         self._resources = resources
         self._deliver = deliver
         self._children: dict[str, Child] = {}
-        self._changed = trio.Event()
         self._is_closing = False
-
-    @property
-    def live_count(self) -> int:
-        """How many children have not ended yet."""
-        return len(self._children)
 
     def start(self, job_id: str, spec: JobSpec, sinks: Sinks) -> None:
         """Spawn a child. Exactly one exit follows, also when it cannot be spawned or the shell is closing."""
@@ -68,22 +62,11 @@ class ProcessShell:
             reason = ExitReason.LEFT_RUNNING if child.is_detached else ExitReason.HOST_STOPPED
             child.stop(reason, grace_ms / 1000)
 
-    async def drain(self, grace_ms: int) -> None:
-        """Take no more, end all children, and wait until each has had its exit delivered.
-
-        Cancellation: the orders stand, and leaving the shell waits for the children all the same.
-        """
-        self.stop_all(grace_ms)
-        while self._children:
-            await self._changed.wait()
-
     async def _keep(self, job_id: str, child: Child) -> None:
         try:
             await child.run()
         finally:
             del self._children[job_id]
-            self._changed.set()
-            self._changed = trio.Event()
 
     async def stop_when_cancelled(self) -> None:
         """Turn a cancellation into orders to the children; until it comes, look for their orphans."""

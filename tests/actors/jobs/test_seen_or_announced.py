@@ -49,7 +49,9 @@ class SeenOrAnnounced(RuleBasedStateMachine):
     @rule(background=st.booleans())
     def start(self, *, background: bool) -> None:
         handle = self.stage.jobs.start(PLAIN, MAIN, background=background)
-        self.cases.append(Case(self.stage.table.find("ops", handle.id), not background))
+        job = self.stage.table.live(handle.id)
+        assert job is not None
+        self.cases.append(Case(job, not background))
 
     @rule(index=INDEX)
     def wait(self, index: int) -> None:

@@ -235,7 +235,7 @@ class TestRefused:
     def test_one_that_is_seen_meanwhile_is_dropped(self, stage: Stage) -> None:
         seen, polled = self.refuse(stage, 2)
         stage.tell(ExitSeen(seen))
-        stage.table.see(stage.table.find("ops", polled))
+        stage.table.see(next(job for job in stage.table.jobs_of("ops") if job.job_id == polled))
         stage.driver.advance(60_000)
         assert stage.take() == []
 

@@ -7,12 +7,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from attrs import fields
 from wakeward.protocols.errors import InvalidInputError
 from wakeward.protocols.jobs.record import Contract
 from wakeward.protocols.sessions.locate import Location
 from wakeward.protocols.wakes.event import DeliveryContext
 from wakeward.protocols.wakes.wake import Source
-from wakeward.runtime.jobs.options import JobOptions, child_environment
+from wakeward.runtime.jobs.options import JobKeywords, JobOptions, child_environment
 
 OWNER = Location("ops", "agent:ops:main")
 
@@ -24,6 +25,10 @@ def test_each_duration_is_converted_once() -> None:
     assert (spec.timeout_ms, spec.no_output_timeout_ms, spec.silence_notice_ms) == (90_000, 60_000, 300_000)
     assert spec.grace_ms == 70
     assert JobOptions(silence_notice=None).spec("x").silence_notice_ms is None
+
+
+def test_a_type_checker_sees_the_options_that_there_are() -> None:
+    assert set(JobKeywords.__annotations__) == {option.alias for option in fields(JobOptions)}
 
 
 def test_how_long_a_caller_waits() -> None:
