@@ -165,9 +165,8 @@ def test_pages_of_a_log(offset: int | None, limit: int | None, page: LogPage) ->
     assert page_lines("a\r\nb\nc\n", offset=offset, limit=limit) == page
 
 
-LINES = st.lists(
-    st.sampled_from([b"\x1b[31mred\x1b[0m plain\n", b"caf\xc3\xa9 \xf0\x9f\x98\x80\n", b"x" * 700 + b"\n", b"\r\n"])
-)
+COLOURED, WIDE, LONG = b"\x1b[31mred\x1b[0m plain\n", b"caf\xc3\xa9 \xf0\x9f\x98\x80\n", b"x" * 700 + b"\n"
+LINES = st.lists(st.sampled_from([COLOURED, WIDE, LONG, b"\r\n", b"\x1b]0;title\x07", b"\x00", b"\xff\x1b[3"]))
 
 
 @given(LINES, st.integers(1, 400))
