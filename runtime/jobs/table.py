@@ -136,6 +136,7 @@ class JobTable:
         if streams is not None:
             streams.given_up = ended
             self.close(job_id)
+            self.drop(job_id)  # no supervisor will; its handles keep what they have
             streams.changed()
 
     # Looking up

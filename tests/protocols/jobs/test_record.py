@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import cattrs
@@ -110,3 +112,10 @@ def test_the_tail_goes_with_the_notice() -> None:
     record = new_record(tail="x", notice=NoticeState.HELD)
     assert record.moved(notice=NoticeState.SENT).tail == "x"
     assert record.moved(notice=NoticeState.SETTLED).tail == ""
+
+
+def test_the_diagrams_of_the_documentation_are_made_from_the_tables() -> None:
+    page = (Path(__file__).resolve().parents[3] / "docs" / "jobs.md").read_text(encoding="utf-8")
+    drawn = re.findall(r"^    (\S+) --> (\S+)$", page, re.MULTILINE)
+    moves = [(a.value, b.value) for table in TABLES for a in table for b in type(a) if b in table[a]]
+    assert drawn == moves

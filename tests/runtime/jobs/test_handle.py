@@ -268,6 +268,7 @@ async def test_what_its_supervisor_will_never_show_is_shown_by_the_table(
         assert (await ended.wait_exit()).exit_code == 3
         assert {lost.state, ended.state} == {JobState.EXITED}
         assert stage.table.statistics().live_count == 0
+        assert stage.jobs.list("ops") == []
 
 
 async def test_a_caller_whose_time_is_up_in_the_instant_of_the_exit_does_not_lose_it(
