@@ -34,11 +34,13 @@ from .ports import (
     TurnOverdue,
     TurnStuck,
 )
-from .session import SERVED, Session
+from .session import Session
 from .state import AgentState
 from .turns import SessionTurns
 
 _HEARTBEAT: Final = "heartbeat"
+_ACCEPTED: Final = DecisionKind.ACCEPTED
+_COALESCED: Final = DecisionKind.COALESCED
 
 
 @final
@@ -70,7 +72,7 @@ class Agent:
 
     def _on_wake(self, wake: Wake) -> None:
         key = wake.session_key or self._core.state.settings.main_key
-        self._request(self._core.session(key), wake, owed=False)
+        self._request(self._core.session(key), wake, False)
 
     def _on_notice(self, notice: Notice) -> None:
         core = self._core
@@ -79,26 +81,22 @@ class Agent:
         session = core.session(notice.session_key)
         enqueued = self._events.accept(session, notice)
         # A repeat of an event that wakes nobody has to wake somebody, if it was meant to.
-        sleeps = isinstance(enqueued, Duplicate) and not session.record.wakes and session.state not in SERVED
+        sleeps = isinstance(enqueued, Duplicate) and not session.record.wakes and not session.is_served
         if notice.intent is not None and (sleeps or isinstance(enqueued, Accepted)):
             wake = Wake(notice.session_key, notice.source, notice.intent, notice.reason, None, notice.coalesce_ms)
-            self._request(session, wake, owed=True)
+            self._request(session, wake, True)
         else:
             core.forget_if_empty(session)
 
-    def _request(self, session: Session, wake: Wake, *, owed: bool) -> None:
+    def _request(self, session: Session, wake: Wake, owed: bool) -> None:
         """Let a wake join what is pending in its session."""
         core, record = self._core, session.record
-        is_merged = record.wakes.slot(wake.intent) is not None
-        wakes = record.wakes.request(wake, core.now_ms)
-        core.put(session, record.requested(wakes, owed=owed))
-        kind = DecisionKind.COALESCED if is_merged else DecisionKind.ACCEPTED
-        core.decide(kind, record.key, wake, wake.reason)
-        pending = wakes.slot(wake.intent)
-        if is_merged and pending is not None and session.armed_ms is not None:
-            if pending.due_at_ms >= session.armed_ms:
-                return  # the timer that is armed comes first, as it did before
-        self._turns.advance(session)
+        wakes, pending, is_merged = record.wakes.request(wake, core.now_ms)
+        core.put(session, record.requested(wakes, owed))
+        core.decide(_COALESCED if is_merged else _ACCEPTED, record.key, wake, wake.reason)
+        armed_ms = session.armed_ms
+        if not is_merged or armed_ms is None or pending.ready_at_ms < armed_ms:
+            self._turns.advance(session)  # otherwise the timer that is armed comes first, as it did before
 
     def _on_notice_seen(self, seen: NoticeSeen) -> None:
         """Somebody has been shown what an event says: it is acknowledged, unless a turn has it already."""

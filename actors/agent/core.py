@@ -32,6 +32,7 @@ class AgentCore:
 
     __slots__ = (
         "_changed",
+        "_changed_too",
         "_clock_saved",
         "_emit",
         "_heartbeat_saved_ms",
@@ -53,7 +54,9 @@ class AgentCore:
         self.address = ctx.address
         self.agent_id = state.settings.agent_id
         self.now_ms = ctx.now_ms()
-        self._changed: dict[str, Session] = {}
+        # Most messages change one session, and a dict for one costs more than all else here.
+        self._changed: Session | None = None
+        self._changed_too: dict[str, Session] = {}
         self._clock_saved, self._heartbeat_saved_ms = state.clock_taken_up, state.heartbeat_served_ms
         # Bound once, because they are called for every message.
         self._save, self._emit = ctx.save, ctx.emit
@@ -68,7 +71,13 @@ class AgentCore:
     def put(self, session: Session, record: SessionRecord) -> None:
         """Replace what is durable of a session."""
         session.record = record
-        self._changed[record.key] = session
+        self._note(session)
+
+    def _note(self, session: Session) -> None:
+        if self._changed is None:
+            self._changed = session
+        elif session is not self._changed:
+            self._changed_too[session.key] = session
 
     def move(self, session: Session, state: SessionState) -> None:
         """Let a session stand somewhere else, and tell the host when that makes it busy or idle."""
@@ -84,7 +93,7 @@ class AgentCore:
     def forget_if_empty(self, session: Session) -> None:
         """Drop a session in which nothing is left."""
         if session.is_empty and self.state.sessions.pop(session.key, None) is not None:
-            self._changed[session.key] = session
+            self._note(session)
 
     def forget_agent(self) -> None:
         """Let nothing be kept of the agent itself. Should it stay after all, its clock starts from the beginning."""
@@ -96,20 +105,30 @@ class AgentCore:
     def flush(self) -> None:
         """Store what the present message has changed. Called once, at its end."""
         state = self.state
-        if self._changed:
-            sessions = state.sessions
-            for key, session in self._changed.items():
-                record = session.record
-                if key not in sessions:
-                    if session.saved is not None:  # otherwise it came and went within this message
-                        self._save(self.agent_id, SessionForgotten(key))
-                elif record is not session.saved:
-                    session.saved = record
-                    self._save(self.agent_id, record)
-            self._changed.clear()
+        if self._changed is not None:
+            self._store(self._changed)
+            self._changed = None
+            if self._changed_too:
+                for session in self._changed_too.values():
+                    self._store(session)
+                self._changed_too.clear()
         if state.clock is not self._clock_saved or state.heartbeat_served_ms != self._heartbeat_saved_ms:
             self._clock_saved, self._heartbeat_saved_ms = state.clock, state.heartbeat_served_ms
             self._save(self.agent_id, AgentRecord(state.clock, state.heartbeat_served_ms))
+
+    def _store(self, session: Session) -> None:
+        current = self.state.sessions.get(session.key)
+        if current is not session:
+            if session.saved is None:
+                return  # it came and went within this message
+            if current is None:
+                self._save(self.agent_id, SessionForgotten(session.key))
+                return
+            current.saved = session.saved  # it went, and came back within this message
+            session = current
+        if session.record is not session.saved:
+            session.saved = session.record
+            self._save(self.agent_id, session.record)
 
     def decide(
         self,

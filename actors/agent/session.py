@@ -28,8 +28,11 @@ from ...protocols.wakes.session_record import SessionRecord
 from ...protocols.wakes.turn import TurnRequest
 
 
-class SessionState(enum.Enum):
-    """Where a session stands. See the module."""
+class SessionState(enum.StrEnum):
+    """Where a session stands. See the module.
+
+    A text, because the hash of one is kept: to look a plain enum member up in a table costs a call in Python.
+    """
 
     RESTING = "resting"
     PENDING = "pending"
@@ -59,7 +62,6 @@ MOVES: Final[dict[SessionState, frozenset[SessionState]]] = {
 IN_LINE it rests when the agent leaves."""
 
 SERVED: Final = frozenset({IN_LINE, SERVING, RUNNING, STUCK})
-"""Somebody will come back to the session: the line of slots, or the end of its turn."""
 
 
 @final
@@ -84,6 +86,11 @@ class Session:
     def key(self) -> str:
         """Its session key."""
         return self.record.key
+
+    @property
+    def is_served(self) -> bool:
+        """Whether somebody will come back to the session: the line of slots, or the end of its turn."""
+        return self.state in SERVED
 
     def move(self, state: SessionState) -> bool:
         """Move to another state. Returns whether it has become busy, or ceased to be: see :attr:`is_busy`.

@@ -36,7 +36,7 @@ from .core import AgentCore
 from .events import SessionEvents
 from .held import NO_EVENT, HeldWakes
 from .ports import SessionDue, TurnEnded, TurnOverdue, TurnStuck
-from .session import IN_LINE, PENDING, RESTING, RUNNING, SERVED, SERVING, STUCK, Session
+from .session import IN_LINE, PENDING, RESTING, RUNNING, SERVING, STUCK, Session
 
 STUCK_AFTER_MS: Final = 5_000
 """How long a turn that was told to end may take, before its session is given up and its slot is freed."""
@@ -63,7 +63,7 @@ class SessionTurns:
         core = self._core
         if core.state.retired is not None:
             self._give_up(session, core.state.retired.reason)
-        elif session.state not in SERVED:
+        elif not session.is_served:
             earliest_ms = session.record.wakes.earliest_ms()
             if earliest_ms is not None and earliest_ms <= core.now_ms and not core.state.paused:
                 if core.ports.slots.acquire(core.address, session.key, core.state.settings.turns_max):
@@ -354,6 +354,6 @@ class SessionTurns:
         for session, turn in interrupted:
             self._finish(session, turn, _INTERRUPTED)
         for session in list(core.state.sessions.values()):
-            if session.state not in SERVED:
+            if not session.is_served:
                 self._held.ensure_wake(session, core.now_ms)
             self.advance(session)

@@ -232,13 +232,19 @@ class SessionWakes:
         """What is pending in the slot that a wake of this intent belongs to."""
         return self.task if intent is _TASK else self.scheduled if intent is _SCHEDULED else self.event
 
-    def request(self, wake: Wake, now_ms: int) -> SessionWakes:
-        """With one more wake, as it was asked for."""
-        there = self.slot(wake.intent)
-        merged = None if there is None else _absorbed(there, wake, now_ms)
-        if merged is not None:
-            return self._with(wake.intent, merged)
-        return self.offer(pending_wake(wake, now_ms))
+    def request(self, wake: Wake, now_ms: int) -> tuple[SessionWakes, PendingWake, bool]:
+        """One more wake, as it was asked for.
+
+        Returns:
+            The wakes with it; the pending wake that it has become or joined; whether it joined one.
+        """
+        intent = wake.intent
+        there = self.task if intent is _TASK else self.scheduled if intent is _SCHEDULED else self.event
+        if there is None:
+            pending = pending_wake(wake, now_ms)
+        else:
+            pending = _absorbed(there, wake, now_ms) or merge(there, pending_wake(wake, now_ms))
+        return self._with(intent, pending), pending, there is not None
 
     def offer(self, wake: PendingWake) -> SessionWakes:
         """With one more wake, merged with what is in its slot."""

@@ -63,7 +63,7 @@ class SessionRecord:
         batch = self.batch if batch is None else batch
         return SessionRecord(self.key, wakes, batch, self.turn, self.owed, self.parked, self.events_dropped)
 
-    def requested(self, wakes: SessionWakes, *, owed: bool) -> SessionRecord:
+    def requested(self, wakes: SessionWakes, owed: bool) -> SessionRecord:
         """With pending wakes that somebody outside asked for: it is parked no longer."""
         owed = owed or self.owed
         return SessionRecord(self.key, wakes, self.batch, self.turn, owed, False, self.events_dropped)

@@ -18,7 +18,6 @@ from ...protocols.jobs.messages import JOBS_KIND
 from ...protocols.journal.apply import AgentImage
 from ...protocols.receipt import Receipt, Refusal
 from ...protocols.restart import Exhausted, RestartSpec
-from ...protocols.wakes.decision import Decision
 from ...protocols.wakes.messages import Notice, NoticeRefused, Wake
 from ...protocols.wakes.turn import Outcome, TurnRequest
 from ..jobs.jobs import Jobs
@@ -130,15 +129,12 @@ class Assembly:
     def _performers(self) -> Mapping[int, Any]:
         return {
             effects.ANSWER: lambda _address, ticket, answer, _c: self._tickets.answer(ticket, answer),
-            effects.DECIDE: self._decide,
+            effects.DECIDE: self._ledger.perform,
             effects.START_TURN: self._start_turn,
             effects.INTERRUPT_TURN: self._interrupt_turn,
             effects.CLOSE_TURN: lambda _address, turn_id, _b, _c: self._turns.close(turn_id),
             effects.SET_BUSY: lambda address, key, busy, _c: self._outstanding.set_busy(address, key, busy),
         }
-
-    def _decide(self, _address: str, decision: Decision, _b: object, _c: object) -> None:
-        self._ledger.record(decision)
 
     def _start_turn(self, address: str, request: TurnRequest, _b: object, _c: object) -> None:
         self._turns.start(address, request)

@@ -49,6 +49,10 @@ class MemoryLedger:
 
     def record(self, decision: Decision, /) -> None:
         """Keep a decision; what needs a person's eye is logged as a warning."""
+        self.perform("", decision)
+
+    def perform(self, _address: str, decision: Decision, _b: object = None, _c: object = None) -> None:
+        """The same, as the performer of the effect ``DECIDE``."""
         kind, agent_id = decision.kind, decision.agent_id
         self._decisions.append(decision)
         self.counts[kind] += 1

@@ -93,6 +93,17 @@ class Store(Generic[I]):
             self._owners[owner], self.images[owner] = known, image
         return list(loaded)
 
+    @property
+    def commit_at_once(self) -> Callable[[str, Any], None] | None:
+        """See the kernel's port."""
+        return self._commit_at_once if isinstance(self.journal, MemoryJournal) else None
+
+    def _commit_at_once(self, owner: str, record: object) -> None:
+        image = self.images.get(owner)
+        if image is None:
+            image = self.images[owner] = self.new_image()
+        self.apply(image, record)
+
     def append(self, owner: str, records: Sequence[object], mail: Sequence[Mail]) -> Commit:
         """Hand one message's records to the journal.
 

@@ -29,7 +29,7 @@ suffix.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Final, Protocol, final
 
 import trio
@@ -58,6 +58,13 @@ _COMMITTED: Final = CommitOutcome.COMMITTED
 
 class Recorder(Protocol):
     """What the kernel tells its records to: :class:`~wakeward.runtime.journal.store.Store`, over a journal."""
+
+    @property
+    def commit_at_once(self) -> Callable[[str, Any], None] | None:
+        """Commits one record of an owner, where the journal commits everything at once, as one in memory does. Then
+        no batch is made. ``None`` for every other journal.
+        """
+        ...
 
     def append(self, owner: str, records: Sequence[object], mail: Sequence[Mail]) -> Commit:
         """Take what one message changed. Never blocks."""

@@ -152,7 +152,11 @@ class Dispatcher:
                 cell.need_extras().restarts += 1
             self.kernel.observe(Edge.RESTARTED if restarted else Edge.ACTIVATED, cell.address)
             if batch:
-                self._release(life, None, None, control=False)
+                if life.saving and self.kernel.commit_at_once is None:
+                    self._commit(life, None, None, control=False)
+                else:
+                    perform(life, batch)
+                    life.saving = False
         except BaseException:
             life.end()
             raise
@@ -164,6 +168,7 @@ class Dispatcher:
         """Handle up to a budget of messages. False when somebody else will come back to the cell, or nobody."""
         queue = cell.queue or _NOTHING  # one made meanwhile is looked at next time
         batch = life.batch = self.kernel.batch
+        commits_at_once = self.kernel.commit_at_once is not None
         if life.in_flight:
             batch.append(BEHIND)
         handled = skipped = 0
@@ -187,7 +192,14 @@ class Dispatcher:
                     continue
                 result = receive(message)
                 if batch:
-                    self._release(life, message, sender, control=control)
+                    if life.in_flight or (life.saving and not commits_at_once):
+                        self._commit(life, message, sender, control=control)
+                    else:
+                        # Records that are committed at once are effects like others. To make a batch of them first
+                        # would cost 1.2 us a message, a fifth of what it takes to accept a wake.
+                        perform(life, batch)
+                        batch.clear()
+                        life.saving = False
                     if life.over:  # its commits failed: what waits in the mailbox is for the next life
                         skipped -= 1  # it was handled, though no other comes after it
                         _discard(result)
@@ -221,14 +233,10 @@ class Dispatcher:
         else:
             _end(cell)
 
-    def _release(self, life: Life, message: Any, sender: Sender | None, *, control: bool) -> None:
-        """A message has been handled: let its effects go, now or after the commit."""
-        if life.saving or life.in_flight:
-            assert self.commits is not None
-            self.commits.take(life, message, sender, control=control)
-        else:
-            perform(life, self.kernel.batch)
-            self.kernel.batch.clear()
+    def _commit(self, life: Life, message: Any, sender: Sender | None, *, control: bool) -> None:
+        """A message has been handled: let its effects go after the commit."""
+        assert self.commits is not None
+        self.commits.take(life, message, sender, control=control)
 
 
 def _end(cell: Cell) -> None:

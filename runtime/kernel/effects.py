@@ -15,7 +15,7 @@ from typing import Any, Final
 
 from loguru import logger
 
-from ...protocols.actor import CANCEL_TIMER, HOST_OPS, SET_TIMER, SIGNAL, STOP, TELL, UNWATCH, WATCH, Effect
+from ...protocols.actor import CANCEL_TIMER, HOST_OPS, SAVE, SET_TIMER, SIGNAL, STOP, TELL, UNWATCH, WATCH, Effect
 from . import lifecycle, watch
 from .cell import Life, Stopping
 from .dead_letters import DeadReason
@@ -25,7 +25,7 @@ def perform(life: Life, effects: Iterable[Effect]) -> None:
     """Perform the effects of one message, in order."""
     cell = life.cell
     kernel = cell.kernel
-    cells, arm = kernel.cells, kernel.timers.arm
+    cells, arm, commit = kernel.cells, kernel.timers.arm, kernel.commit_at_once
     for op, a, b, c in effects:
         try:
             if op == TELL:
@@ -37,6 +37,9 @@ def perform(life: Life, effects: Iterable[Effect]) -> None:
                     queue.extend((b, cell))
                 else:
                     to.offer(b, cell)
+            elif op == SAVE:
+                assert commit is not None  # otherwise the dispatcher has made a batch of it
+                commit(a, b)
             elif op == SET_TIMER:
                 if not life.over:
                     arm(life, a, b, c)

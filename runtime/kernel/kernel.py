@@ -68,6 +68,7 @@ class Kernel(Generic[C]):
         performers: The operations of the host, by number.
         batch: The effects of the present message. One list for the whole system: a dispatcher runs one actor at a time.
         in_flight: How many owners have commits without an answer.
+        commit_at_once: Commits one record, where the journal commits everything at once.
         may_restart: Asked when a restart is due. False: its commits are in flight, and it is restarted after them.
         current: Who runs in the dispatcher.
         handlings_allowed: Whether an asynchronous message may still begin.
@@ -96,11 +97,8 @@ class Kernel(Generic[C]):
     batch: list[Effect] = field(factory=list[Effect])
     in_flight: int = 0
     may_restart: Callable[[C], bool] = lambda _cell: True
+    commit_at_once: Callable[[str, Any], None] | None = None
     current: Sender = OUTSIDE
-    perform: dict[int, Callable[[str, Any, Any, Any], None]] = field(
-        factory=dict[int, Callable[[str, Any, Any, Any], None]]
-    )
-    record: Callable[[str, object], None] = lambda _owner, _record: None
     open: bool = True
     closed: bool = False
     handlings_allowed: bool = True

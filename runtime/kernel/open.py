@@ -109,6 +109,7 @@ class _Opening(AbstractAsyncContextManager[ActorSystem]):
         commits = None if self._journal is None else Commits(kernel, self._journal)
         if commits is not None:
             kernel.may_restart = commits.may_restart
+            kernel.commit_at_once = commits.recorder.commit_at_once
         self._drain = SystemDrain(kernel, commits, self._on_cancel)
         self._guard = StallGuard(kernel) if kernel.realtime else None
         # In an empty context: what the opener has set must not show in every actor.

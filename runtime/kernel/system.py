@@ -123,13 +123,6 @@ class ActorSystem:
         for cell in cells:
             cell.need_extras().group = group
 
-    def perform(
-        self, performers: Mapping[int, Callable[[str, Any, Any, Any], None]], record: Callable[[str, object], None]
-    ) -> None:
-        """Say how the host's operations are performed, and who takes the records."""
-        self._kernel.perform.update(performers)
-        self._kernel.record = record
-
     def revive(self, address: str) -> bool:
         """Make an actor that has ended as good as new: its next message begins a life. False when it has not ended."""
         cell = self._kernel.cells.get(address)
