@@ -13,18 +13,17 @@ job instead was tried: a caller that gave up in the instant of the exit then los
 
 from __future__ import annotations
 
-from typing import Final, final
+from typing import final
 
 from ...protocols.actor import Context
 from ...protocols.jobs.notice import exit_context_key, exit_notice_text, notice_of
 from ...protocols.jobs.record import Audience, JobRecord, NoticeState
 from ...protocols.wakes.messages import NoticeSeen
 from ...protocols.wakes.wake import Source
+from ..router import ROUTER_ADDRESS
 from .book import JobBook
 from .offers import Offers
 from .ports import JobsView
-
-ROUTER_ADDRESS: Final = "router"
 
 
 @final

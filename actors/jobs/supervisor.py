@@ -38,8 +38,9 @@ from ...protocols.jobs.notice import notice_of, silence_context_key, silence_not
 from ...protocols.jobs.record import Audience, JobRecord, JobState, NoticeState, kept_spec
 from ...protocols.jobs.silence import SilenceStep, look_for_silence, next_look_ms
 from ...protocols.wakes.messages import NoticeRefused
+from ..router import ROUTER_ADDRESS
 from .book import JobBook
-from .notices import ROUTER_ADDRESS, ExitNotices
+from .notices import ExitNotices
 from .ports import JobsView
 
 LOST_DETAIL: Final = "the host ended before the command did; how it ended is not known"
