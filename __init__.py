@@ -30,7 +30,7 @@ from .runtime.host.open import open_host
 from .runtime.host.statistics import AgentStatistics, DrainReport, HostStatistics
 from .runtime.host.turn import Turn
 from .runtime.jobs.handle import JobHandle
-from .runtime.kernel import ActorRef, ActorSystem, MailboxSpec, open_system
+from .runtime.kernel import ActorRef, ActorSystem, MailboxOverflow, MailboxSpec, open_system
 
 __all__ = [
     "ActiveHours",
@@ -62,6 +62,7 @@ __all__ = [
     "Intent",
     "InvalidInputError",
     "JobHandle",
+    "MailboxOverflow",
     "MailboxSpec",
     "Outcome",
     "QueueOverflow",

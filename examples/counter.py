@@ -2,7 +2,7 @@
 
 An actor is a class with ``receive``. It is made with a context, which is what it may ask of the system: its address,
 the time, timers, telling others. It handles one message at a time, so it needs no locks; what it raises crashes it
-alone, and it begins anew with what its constructor makes.
+alone, and a new one is made by its constructor.
 
 Run it: ``python examples/counter.py``
 """
@@ -54,7 +54,7 @@ class Download:
 
 @define(eq=False)
 class Downloader:
-    """Takes its time. With ``async def receive`` each message is a turn, which may await and can be interrupted."""
+    """Takes its time. With ``async def receive`` a message is handled in a task, which may await and be interrupted."""
 
     context: Context
     done: list[str] = field(factory=list[str])

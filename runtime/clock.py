@@ -1,10 +1,10 @@
-"""The one place where Trio's float seconds meet the house's whole milliseconds.
+"""The one place where Trio's float seconds become whole milliseconds, and back.
 
 The timeline is monotonic and anchored once: a jump of the wall clock moves nothing. A float cannot hold every
-millisecond, so a wake asked for at instant ``t`` may be seen a few nanoseconds before it; read naively, ``now`` would
-then still be ``t - 1`` and a decision such as ``now_ms < retry_at_ms`` would come out wrong at the very instant it was
-made for. Readings are therefore taken with a tolerance of a microsecond, far above float error and far below a
-millisecond.
+millisecond, so Trio may wake a task a few nanoseconds before the instant ``t`` that was asked for. Rounded down, the
+present would then still be ``t - 1``, and a decision such as ``now_ms < retry_at_ms`` would be wrong at the very
+instant that it was made for. So each reading has a tolerance of a microsecond, which is far above the error of a float
+and far below a millisecond.
 """
 
 from __future__ import annotations

@@ -4,8 +4,8 @@ It is the default, and it is on the way of every message, so it neither copies n
 records either, because they would grow without end: what they come to is in the store's images already, and
 :meth:`MemoryJournal.load` answers from there. To fold them a second time, here, would double the cost of a record.
 
-Mail is not kept: whoever hands over a batch to a journal in memory delivers its mail itself, in the same process, as
-soon as the batch is committed, which is at once.
+Mail is not kept: the kernel delivers it itself, in the same process, as soon as the batch is committed, which is at
+once.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ class MemoryJournal:
     """Implements :class:`~wakeward.protocols.journal.port.Journal`. See the module.
 
     Attributes:
-        identity: A random name, given by whoever opens it, so that a run can be repeated.
+        identity: A random name, given by the caller, so that a run can be repeated.
         images: The committed images by owner, which the store keeps and sets.
     """
 

@@ -107,7 +107,7 @@ class Ask(Request, Generic[T]):
         self.callee.kernel.requests.pop(self, None)
         if self.asker is not None:
             self.asker.requests.pop(self, None)
-        if self.waiting:
+        if self.waiting:  # else the task has not begun to wait, or was cancelled: to reschedule it would be an error
             self.waiting = False
             trio.lowlevel.reschedule(self.task)
 
@@ -126,6 +126,7 @@ async def request(callee: Cell, make: Callable[[Ask[T]], Any]) -> T:
     if not ask.settled:  # make() may have answered it itself
         _submit(callee, message, ask)
     if ask.settled:
+        # A checkpoint all the same, but not a cancellable one: the answer is here and must not be lost.
         await trio.lowlevel.cancel_shielded_checkpoint()
     else:
         ask.waiting = True
@@ -155,6 +156,7 @@ def fail_taken(callee: Cell, detail: str, error: BaseException | None) -> None:
     """The asked actor has forgotten the requests it had taken; those that still wait in its mailbox are kept."""
     if callee.extras is None or not callee.extras.requests:
         return
+    # Walks over the whole mailbox, but only after a crash of an actor that somebody asks.
     in_mailbox = {sender for _, sender in (*waiting(callee.queue), *(callee.control or ()))}
     for ask in list(callee.extras.requests):
         if ask not in in_mailbox and ask not in callee.extras.parked:
@@ -191,6 +193,7 @@ def _submit(callee: Cell, message: Any, ask: Ask[Any]) -> None:
         kernel.request_alarm = kernel.timers.arm_alarm(ask.due_ms, partial(_expire, kernel))
     if ask.asker is not None:
         ask.asker.requests[ask] = None
+    # Behind those that are parked already: else a later request would overtake them as soon as there is room.
     if extras.parked or not _put(callee, message, ask):
         extras.parked[ask] = message
 

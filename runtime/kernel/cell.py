@@ -153,6 +153,8 @@ class Life:
         """A timer's message has left the mailbox."""
         self.cell.timer_messages -= 1
 
+    # The watch is noted on both sides, so that neither end has to search for it.
+
     def forget_watch(self, watched: Cell) -> None:
         """Do not watch that actor any more."""
         if self.watching is not None:
@@ -226,7 +228,7 @@ class Cell(Mailbox["Cell"]):
         return None
 
     def present(self) -> Cell:
-        """Who answers to this address now: another cell, when a ref has outlived the one it was made for."""
+        """The actor that has this address now: another one, when a ref has outlived the one it was made for."""
         return self if self.state is not _STOPPED else self.kernel.resolve(self.address) or self
 
     # The moves. Those of every activation (arrived, run, rest) are written out, with their row of the table as their
@@ -259,7 +261,7 @@ class Cell(Mailbox["Cell"]):
         """Nothing waits: let the mailbox go."""
         assert self.state is _RUNNING, self
         self.state = _IDLE
-        self.queue = self.control = None
+        self.queue = self.control = None  # 780 bytes each, and most actors are idle
 
     def passivate(self) -> None:
         """Its life has ended, and its next message begins another."""
@@ -279,13 +281,14 @@ class Cell(Mailbox["Cell"]):
         assert self.state is State.HANDLING or self.state is State.KILLING, self
         del self.kernel.handlings[self]
         self.life.handling = None
+        # Not by count(): whether this was a crash is not known here, and a crash must not reset the attempts.
         self.handled += 1
         self.kernel.handled += 1
 
     def kill_handling(self) -> None:
         """End the actor when its present message, which the caller cancels, is over."""
         self._move(State.KILLING)
-        self.room = 0
+        self.room = 0  # the fast path of tell asks for nothing else
 
     def stop(self, why: Stopping) -> None:
         """Take no more messages, and end when the accepted ones are handled."""
@@ -299,7 +302,7 @@ class Cell(Mailbox["Cell"]):
         self._move(State.BACKOFF)
         self.life = None
         self.kernel.backoffs[self] = None
-        if self.stopping is None and self.kernel.open:
+        if self.stopping is None and self.kernel.open:  # it may have stopped itself, and be permanent
             self.room = self.spec.room
 
     def restart(self) -> None:

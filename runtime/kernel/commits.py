@@ -54,6 +54,7 @@ is noticed too, and taken back with the others; and messages of all other actors
 """
 
 _COMMITTED: Final = CommitOutcome.COMMITTED
+_TELLING: Final = (TELL, SIGNAL)
 
 
 class Recorder(Protocol):
@@ -142,29 +143,29 @@ class Commits:
     def take(self, life: Life, message: Any, sender: Sender | None, *, control: bool) -> None:
         """Take over the batch of a message, which holds a record or stands behind one."""
         batch = self.kernel.batch
-        records = [effect[2] for effect in batch if effect[0] == SAVE]
-        effects = [effect for effect in batch if effect[0] != SAVE and effect is not BEHIND]
+        records, effects, mail = _parts(life.cell.address, batch)
         batch.clear()
         life.saving = False
         assert life.owner is not None
         line = self._lines.get(life.owner)
         commit = None
         if records and (line is None or line.failed is None):
-            commit = self.recorder.append(life.owner, records, _mail(life, effects))
-            if line is None and commit.outcome is _COMMITTED:
+            commit = self.recorder.append(life.owner, records, mail)
+            if line is None and commit.outcome is _COMMITTED:  # the way of a journal in memory: no entry, no task
                 self.recorder.committed(life.owner, records)
                 perform(life, effects)
                 return
         if line is None:
             line = self._lines[life.owner] = _Line(life.owner)
             self.kernel.in_flight += 1
+        # From here on the message waits in the line, also when it is to be taken back at once: one way for all.
         entry = _Handled(life, message, sender, control, effects, records, commit)
         life.in_flight += 1
         if line.failed is not None:
             self._take_back(line, line.failed, [entry])
             return
         line.entries.append(entry)
-        self._advance(line)
+        self._advance(line)  # its answer, or an earlier one that the task has not looked at yet, may be known
         if self._lines.get(line.owner) is line and not line.followed:
             line.followed = True
             self.kernel.nursery.start_soon(self._follow, line, name=f"commits of {line.owner}")
@@ -194,6 +195,7 @@ class Commits:
     def close(self) -> None:
         """The system ends. What was not answered is not performed: its mail becomes dead letters."""
         for line in list(self._lines.values()):
+            # Whether such a batch becomes durable is not known and does not matter: the next host finds out.
             line.scope.cancel(reason="the system closes")
             for entry in line.entries:
                 if isinstance(entry, _Handled):
@@ -205,7 +207,7 @@ class Commits:
     def _bounce_mail(self, entry: _Handled) -> None:
         sender = entry.life.cell
         for op, to, message, _ in entry.effects:
-            if op in (TELL, SIGNAL):
+            if op in _TELLING:
                 self.kernel.dead_letter(to, message, sender, DeadReason.DRAINED)
 
     async def _follow(self, line: _Line) -> None:
@@ -236,6 +238,7 @@ class Commits:
                 return
             entries.popleft()
             entry.life.in_flight -= 1
+            # First the image, then the effects: an effect may make somebody read the image.
             if entry.records:
                 self.recorder.committed(line.owner, entry.records)
             perform(entry.life, entry.effects)
@@ -250,7 +253,7 @@ class Commits:
     # Failure
 
     def _fail(self, line: _Line, outcome: CommitOutcome) -> None:
-        line.failed = outcome
+        line.failed = outcome  # first of all: what the lines below wake must find it
         entries = list(line.entries)
         line.entries.clear()
         logger.warning("commits of {} are {}: {} messages are taken back", line.owner, outcome.value, len(entries))
@@ -275,6 +278,7 @@ class Commits:
             else:
                 reason = DeadReason.FENCED if fenced else DeadReason.UNAVAILABLE
                 self.kernel.dead_letter(cell.address, entry.message, sender, reason)
+        # All dead letters first: the host refuses the callers before any actor can begin again.
         for cell, cell_facts in facts.items():
             if cell_facts:
                 cell.put_back(cell_facts, control=True)
@@ -308,11 +312,11 @@ class Commits:
                 logger.error("the journal has committed for {} after a batch that failed", line.owner)
         if outcome is CommitOutcome.UNAVAILABLE:
             await trio.sleep_until(self.kernel.clock.deadline_s(begin_ms))
+        # The image first: the actors begin from it. The line last: who waits for rest must find the actors ready.
         self.recorder.failed(line.owner, outcome)
-        self._close_line(line)
         for cell in line.concerned:
             _resume(cell)
-        self.kernel.settled()
+        self._close_line(line)
 
 
 def _resume(cell: Cell) -> None:
@@ -322,6 +326,17 @@ def _resume(cell: Cell) -> None:
         cell.arrived()  # the dispatcher finds that nothing waits, and ends it
 
 
-def _mail(life: Life, effects: list[Effect]) -> list[Mail]:
-    own = life.cell.address
-    return [Mail(to, message) for op, to, message, _ in effects if op in (TELL, SIGNAL) and to != own]
+def _parts(address: str, batch: list[Effect]) -> tuple[list[object], list[Effect], list[Mail]]:
+    """The records of a batch, its effects, and of these what is told to other actors, as mail."""
+    records: list[object] = []
+    effects: list[Effect] = []
+    mail: list[Mail] = []
+    for effect in batch:
+        op = effect[0]
+        if op == SAVE:
+            records.append(effect[2])
+        elif effect is not BEHIND:
+            effects.append(effect)
+            if op in _TELLING and effect[1] != address:
+                mail.append(Mail(effect[1], effect[2]))
+    return records, effects, mail

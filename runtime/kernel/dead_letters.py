@@ -79,6 +79,7 @@ class DeadLetters:
 
     def add(self, letter: DeadLetter) -> None:
         """Count, keep, and log unless there were too many just now."""
+        # Counted before the hook is called: who is told may look at the counts.
         self.counts[letter.reason] += 1
         self.ring.append(letter)
         if self._drained is not None and letter.reason is DeadReason.DRAINED:

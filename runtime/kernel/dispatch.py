@@ -59,6 +59,7 @@ class Dispatcher:
     kernel: Kernel[Cell]
     commits: Commits | None
 
+    # Protected against Ctrl-C: between two lines of it the books do not agree.
     @trio.lowlevel.enable_ki_protection
     async def run(self) -> None:
         """Serve until the kernel is closed. A Ctrl-C goes to the main task and never lands in the middle of this."""
@@ -84,13 +85,13 @@ class Dispatcher:
         while not kernel.closed:
             slice_end = time.perf_counter() + SLICE_S
             for _ in range(SLICE_STEPS_MAX):
-                for _ in range(STEP):
+                for _ in range(STEP):  # the clock is not read for each activation
                     if not ready:
                         break
                     self._run_cell(ready.popleft())
                 if not ready or (realtime and time.perf_counter() > slice_end):
                     break
-            kernel.current = OUTSIDE
+            kernel.current = OUTSIDE  # what other tasks send is not the last actor's
             if ready:
                 await trio.lowlevel.checkpoint()
             else:
@@ -141,6 +142,7 @@ class Dispatcher:
         batch = self.kernel.batch
         life = ActorContext(cell, batch=batch)
         try:
+            # The factory notes its effects too; they are performed when the life has begun.
             life.behaviour = behaviour = cell.spec.factory(life)
             life.receive = behaviour.receive
             if cell.state is _STOPPED:  # its own factory had it killed
@@ -177,7 +179,7 @@ class Dispatcher:
         control = False
         try:
             for handled in _BUDGET:  # noqa: B007  counting by hand costs 20 ns a message
-                if cell.control:
+                if cell.control:  # read for each message: a signal may arrive while the mailbox is being emptied
                     message, sender = cell.control.popleft()
                     control = True
                 elif queue:
@@ -204,26 +206,29 @@ class Dispatcher:
                         skipped -= 1  # it was handled, though no other comes after it
                         _discard(result)
                         break
+                # After the batch: what receive asked for comes before anything that the coroutine does.
                 if result is not None and handling.start(cell, message, sender, result, control=control):
                     break
             else:
                 handled = BUDGET
-        except BaseException as error:
-            batch.clear()  # nothing of that message happens
-            life.batch, life.saving = None, False
-            if isinstance(error, KeyboardInterrupt | trio.Cancelled):
-                raise
-            cell.count(handled - skipped)
-            if cell.life is life:
-                supervision.crashed(cell, error, (message, sender), control=control)
-            else:
-                _log_after_end(cell, error)
+        except (KeyboardInterrupt, trio.Cancelled):
+            self._drop_batch(life)
+            raise
+        except BaseException as error:  # noqa: BLE001  SystemExit in one actor is that actor's crash
+            self._drop_batch(life)
+            cell.count(handled - skipped)  # before the crash is recorded: the messages before it reset the attempts
+            _crashed(cell, life, error, (message, sender), control=control)
             return False
         if batch:
             batch.clear()
         life.batch = None
         cell.count(handled - skipped)
         return cell.life is life and cell.state is _RUNNING
+
+    def _drop_batch(self, life: Life) -> None:
+        """Nothing of the present message happens."""
+        self.kernel.batch.clear()
+        life.batch, life.saving = None, False
 
     def _finish(self, cell: Cell, life: Life) -> None:
         """A cell that takes no more has handled what it had accepted."""
@@ -256,6 +261,8 @@ def _discard(result: object) -> None:
         cast("Coroutine[Any, Any, Any]", result).close()
 
 
-def _log_after_end(cell: Cell, error: BaseException) -> None:
-    """It killed itself and then raised: there is nothing left to restart."""
-    logger.opt(exception=error).error("{} crashed after its end: {!r}", cell.address, error, actor=cell.address)
+def _crashed(cell: Cell, life: Life, error: BaseException, entry: tuple[Any, Sender], *, control: bool) -> None:
+    if cell.life is life:
+        supervision.crashed(cell, error, entry, control=control)
+    else:  # it killed itself and then raised: there is nothing left to restart
+        logger.opt(exception=error).error("{} crashed after its end: {!r}", cell.address, error, actor=cell.address)

@@ -77,6 +77,7 @@ class SystemDrain:
         if not self._begun:
             self._begun = True
             self._begun_ms = kernel.clock.now_ms()
+            # In a task of its own, so that it goes on when this caller is cancelled.
             kernel.nursery.start_soon(self._phases, name=f"drain of {kernel.name}")
             kernel.close_admission()
         deadline = kernel.clock.deadline_s(kernel.clock.now_ms() + grace_ms)
@@ -92,7 +93,7 @@ class SystemDrain:
             with self._grace:
                 await kernel.wait_until(kernel.quiet)
             in_time = kernel.quiet()
-            kernel.letters.collect_drained()
+            kernel.letters.collect_drained()  # from here on, so that letters of the cancel phase are reported as well
             cancelled = await self._cancel()
             stuck = [cell.address for cell in kernel.handlings]
             if stuck:
@@ -110,7 +111,7 @@ class SystemDrain:
 
     async def _cancel(self) -> list[str]:
         kernel = self.kernel
-        kernel.handlings_allowed = False
+        kernel.handlings_allowed = False  # before the cancel: a message behind a cancelled one must not begin
         cancelled = [cell.address for cell in kernel.handlings]
         for cell in list(kernel.handlings):
             assert cell.life is not None
@@ -135,5 +136,5 @@ class SystemDrain:
         for cell in list(kernel.cells.values()):
             if cell.life or cell.has_mail or cell.extras:
                 lifecycle.kill(cell, Cause.DRAINED)
-        kernel.wake()
+        kernel.wake()  # the dispatcher sees that the kernel is closed, and ends
         return collected

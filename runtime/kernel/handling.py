@@ -1,7 +1,7 @@
 """Handling an asynchronous message, in a task of its own.
 
 One at a time per actor; while it runs, messages wait, and stop, interrupt and kill are served. The task is named after
-the actor and starts in an empty :class:`contextvars.Context`, so nothing of whoever sent the message shows through.
+the actor and starts in an empty :class:`contextvars.Context`, so nothing of the sender's shows through.
 
 Four things can leave the task. Our own cancel, caught by the handling's scope: interrupted, no crash. An exception,
 also one that arose in cleanup during our cancel: a crash. Only ``Cancelled``: the cancel came from further out, and
@@ -44,6 +44,7 @@ def start(cell: Cell, message: Any, sender: Sender, result: object, *, control: 
     handling = Handling(cell, message, sender, control, kernel.clock.now_ms())
     cell.begin_handling(handling)
     kernel.observe(Edge.HANDLING_STARTED, cell.address, message)
+    # In a context of its own, or CURRENT would be set for the dispatcher too.
     contextvars.Context().run(_spawn, handling, coroutine)
     return True
 
@@ -73,10 +74,10 @@ async def run_handling(handling: Handling, coroutine: Coroutine[Any, Any, Any]) 
 
 
 def _ended(handling: Handling, crash: BaseException | None, *, cut_from_outside: bool) -> None:
-    handling.over = True
+    handling.over = True  # first: child tasks of it that go on must not be taken for the actor any more
     cell, kernel = handling.cell, handling.cell.kernel
     cell.end_handling()
-    if cut_from_outside:
+    if cut_from_outside:  # the nursery is cancelled: whatever begins now would be cut at its first checkpoint
         kernel.handlings_allowed = False
     if (cut_from_outside or handling.scope.cancelled_caught) and crash is None:
         kernel.interrupted += 1
@@ -92,4 +93,5 @@ def _ended(handling: Handling, crash: BaseException | None, *, cut_from_outside:
         if cell.extras is not None:
             cell.extras.attempts = 0
         cell.requeue()
+    # Last: who waits for quiet must find the cell where it belongs.
     kernel.settled()

@@ -129,7 +129,7 @@ class Kernel(Generic[C]):
     # The registry
 
     def resolve(self, address: str) -> C | None:
-        """The actor of that address, registered now if its kind is known."""
+        """The actor of that address; it is registered now if its kind is known."""
         cell = self.cells.get(address)
         if cell is None:
             spec = self.kinds.get(address.partition(":")[0])
@@ -146,6 +146,7 @@ class Kernel(Generic[C]):
         self._ended.append(cell)
         if len(self._ended) > ENDED_MAX:
             forgotten = self._ended.popleft()
+            # Another actor may have the address by now.
             if self.cells.get(forgotten.address) is forgotten:
                 del self.cells[forgotten.address]
 
@@ -155,12 +156,12 @@ class Kernel(Generic[C]):
         """Let the dispatcher look again."""
         if self.parked:
             assert self.dispatcher is not None
-            self.parked = False
+            self.parked = False  # before: to reschedule a task twice is an error
             trio.lowlevel.reschedule(self.dispatcher)
 
     async def park(self) -> None:
         """Wait, as the dispatcher, for a wake or for the alarm."""
-        self.settled()
+        self.settled()  # nothing is ready: the place where most who wait for rest are woken
         self.parked = True
         await trio.lowlevel.wait_task_rescheduled(self._unpark)
 
@@ -183,6 +184,7 @@ class Kernel(Generic[C]):
         """Idle, and no message waits for a restart."""
         if self.dispatcher_gone:
             return True
+        # Only actors in backoff can hold a message that nobody comes for at once.
         return self.idle() and not any(cell.has_mail for cell in self.backoffs)
 
     async def wait_until(self, condition: Callable[[], bool]) -> None:
@@ -213,7 +215,7 @@ class Kernel(Generic[C]):
         """A message for ``to`` will not be handled."""
         detail = "" if error is None else repr(error)
         self.letters.add(DeadLetter(self.clock.now_ms(), sender.label(), to, reason, message, detail))
-        if sender.special:
+        if sender.special:  # a request: whoever waits for its answer is told
             sender.lost(f"{reason.value} {detail}".strip(), error)
 
     def observe(self, edge: Edge, address: str, detail: object = None) -> None:

@@ -73,7 +73,7 @@ def passivate(cell: Cell) -> bool:
     if life.in_flight or (cell.extras is not None and cell.extras.requests):
         return False
     call_on_stop(life)
-    if cell.state is not State.IDLE:  # on_stop sent it something
+    if cell.state is not State.IDLE:  # on_stop sent it something: the life goes on, and on_stop is called again
         return False
     life.end()
     cell.passivate()
@@ -94,6 +94,7 @@ def terminate(
 ) -> None:
     """End an actor for good, in one step: nothing is handled after it."""
     life, extras = cell.life, cell.need_extras()
+    # on_stop first: it may still send, and is the last thing that this life does.
     if life is not None and cause in {Cause.STOPPED, Cause.DRAINED}:
         call_on_stop(life)
     cell.end()
@@ -102,6 +103,7 @@ def terminate(
     if extras.restart_alarm is not None:
         cell.kernel.timers.disarm(extras.restart_alarm)
         extras.restart_alarm = None
+    # The mailbox before the requests: a request that still waits fails with the reason of its dead letter.
     _abandon(cell, reason or _reason_of(cause))
     ask.fail_all(cell, cause.value, error)
     extras.ended = (cause, error)

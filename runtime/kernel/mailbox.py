@@ -45,7 +45,7 @@ class MergingQueue:
 
     def extendleft(self, entry: tuple[Sender, Any]) -> None:
         """Put a sender and its message at the head, under no key: a deque takes them in this order."""
-        anonymous = object()
+        anonymous = object()  # equal to nothing, so it never merges
         self._entries[anonymous] = (entry[1], entry[0])
         self._entries.move_to_end(anonymous, last=False)
 
@@ -124,7 +124,7 @@ class Mailbox(Sender, ABC, Generic[C]):
 
     @abstractmethod
     def present(self) -> Mailbox[C]:
-        """Who answers to this address now: another one, when a ref has outlived the actor it was made for."""
+        """The actor that has this address now: another one, when a ref has outlived the one it was made for."""
 
     @property
     def known(self) -> bool:
@@ -224,6 +224,8 @@ class Mailbox(Sender, ABC, Generic[C]):
                 return "the system is draining and takes nothing from outside"
             case Refusal.UNKNOWN:
                 return f"no such actor, and no such kind among {self.kernel.kind_names()}"
+            case Refusal.UNAVAILABLE | Refusal.INVALID:
+                raise AssertionError(f"{refusal}: a mailbox refuses nothing for that")
 
     def _make_room(self, queue: deque[Any]) -> bool:
         room = self.spec.room
@@ -234,6 +236,7 @@ class Mailbox(Sender, ABC, Generic[C]):
         return True
 
     def _drop_oldest(self, queue: deque[Any]) -> None:
+        # Linear in the messages of timers at the head, of which there is one per key at most.
         senders = islice(queue, 1, None, 2)
         oldest = 2 * next(nth for nth, sender in enumerate(senders) if not sender.exempt)
         message, sender = queue[oldest], queue[oldest + 1]

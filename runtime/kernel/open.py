@@ -121,6 +121,7 @@ class _Opening(AbstractAsyncContextManager[ActorSystem]):
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> bool | None:
+        # Shielded: a cancel of the block must not cut the drain, whose grace is 0 then.
         with trio.CancelScope(shield=True):
             await self._drain.run(self._drain_grace_ms if error is None else 0)
         if self._guard is not None:
@@ -130,6 +131,7 @@ class _Opening(AbstractAsyncContextManager[ActorSystem]):
             if self._kernel.failure is not None:
                 raise self._kernel.failure
             return suppressed
+        # As if the block had ended normally: a nursery would wrap the body's exception into a group.
         try:
             await self._nursery_manager.__aexit__(None, None, None)  # noqa: ASYNC102  ends what it has
         except BaseException as late:  # noqa: ASYNC103  the body's error goes before a cancel of its handlings

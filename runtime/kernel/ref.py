@@ -41,6 +41,8 @@ class ActorRef(Generic[M_contra]):
         """
         cell = self._cell
         queue = cell.queue
+        # The fast path does not ask the context variable whose asynchronous message this task handles: that would cost
+        # more than the rest. Only a dead letter shows the sender, and what is refused takes the slow path.
         if queue is None:
             if cell.room:
                 return cell.offer(message, cell.kernel.current)
@@ -80,7 +82,7 @@ class ActorRef(Generic[M_contra]):
         return lifecycle.interrupt(self._cell.present())
 
     def kill(self) -> bool:
-        """End it now; what waits goes to the dead letters. False when it is dead already."""
+        """End it now; what waits goes to the dead letters. False when it has ended already."""
         return lifecycle.kill(self._cell.present())
 
     def __eq__(self, other: object) -> bool:

@@ -43,11 +43,11 @@ class StallGuard:
     _reported: bool = False
 
     def start(self) -> None:
-        """Begin to look."""
+        """Start the thread."""
         threading.Thread(target=self._look, name=f"stall guard of {self.kernel.name}", daemon=True).start()
 
     def stop(self) -> None:
-        """Look no more. Does not wait for the thread."""
+        """Stop the thread. Does not wait for it."""
         self._stopped.set()
 
     def _look(self) -> None:
@@ -67,6 +67,7 @@ class StallGuard:
             return kernel.current, kernel.handled
         if not kernel.handlings:
             return None
+        # Only while somebody could block the loop: an idle system is never woken by its guard.
         if self._answered:
             self._answered = False
             try:

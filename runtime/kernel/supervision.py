@@ -38,7 +38,7 @@ def crashed(cell: Cell, error: BaseException, entry: tuple[Any, Sender] | None, 
         control: Whether that message came by the control lane.
     """
     _record(cell, error)
-    _end_life(cell)
+    _end_life(cell)  # before anybody is told: its timers and watches must not fire in between
     decision = _decide(cell, crashed=True)
     again = isinstance(decision, Restart) and entry is not None and _try_again(cell, entry, control=control)
     if entry is not None and not again:
@@ -46,7 +46,7 @@ def crashed(cell: Cell, error: BaseException, entry: tuple[Any, Sender] | None, 
         cell.kernel.dead_letter(cell.address, entry[0], entry[1], DeadReason.CRASHED, error)
     ask.fail_taken(cell, f"crashed: {error!r}", error)
     if cell.state is State.STOPPED:
-        return  # whoever was told of the crash has killed it
+        return  # an observer that was told of the crash has killed it
     if isinstance(decision, GiveUp):
         _give_up(cell, decision, error)
     elif cell.stopping is not None and not cell.has_mail:
@@ -82,6 +82,7 @@ def restart_at(cell: Cell, at_ms: int) -> None:
     """Begin a new life at an instant; until then messages wait."""
     kernel, extras = cell.kernel, cell.need_extras()
     back_off(cell)
+    # Without an alarm where no time passes: members of a group must come into the ready-queue in their order.
     if at_ms <= kernel.clock.now_ms():
         _restart_due(cell)
     else:
@@ -89,7 +90,7 @@ def restart_at(cell: Cell, at_ms: int) -> None:
 
 
 def back_off(cell: Cell) -> None:
-    """End the present life, or the wait for the next one; whoever calls this begins the next one later."""
+    """End the present life, or the wait for the next one. The caller sees to it that the next one begins."""
     _end_life(cell)
     extras = cell.need_extras()
     if extras.restart_alarm is not None:
@@ -142,7 +143,7 @@ def _try_again(cell: Cell, entry: tuple[Any, Sender], *, control: bool) -> bool:
 def _restart_group(cell: Cell, at_ms: int) -> None:
     group = cell.need_extras().group
     for member in [cell] if group is None else group.affected_by(cell):
-        if member is cell:
+        if member is cell:  # even one that has no life, because its factory raised
             restart_at(cell, at_ms)
         elif member.state is State.HANDLING:
             assert member.life is not None
@@ -157,6 +158,7 @@ def _restart_group(cell: Cell, at_ms: int) -> None:
 def _give_up(cell: Cell, decision: GiveUp, error: BaseException) -> None:
     kernel, extras = cell.kernel, cell.need_extras()
     logger.error("{} is given up: {}", cell.address, decision.reason, actor=cell.address)
+    # Before the end: a revived actor takes the place of this one in the group.
     others = [] if extras.group is None else extras.group.affected_by(cell)
     if decision.exhausted and cell.spec.restart.exhausted is Exhausted.ESCALATE:
         kernel.escalate(BaseExceptionGroup(f"{cell.address}: {decision.reason}", extras.errors))

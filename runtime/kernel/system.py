@@ -95,13 +95,13 @@ class ActorSystem:
         """Make one actor of its own kind, and activate it.
 
         Raises:
-            AddressError: The address is empty, or somebody alive answers to it.
+            AddressError: The address is empty, or a living actor has it.
             InvalidInputError: The system is draining.
         """
         kernel = self._kernel
         present = kernel.cells.get(address)
         if not address or (present is not None and present.state is not State.STOPPED):
-            raise AddressError(f"address {address!r}: one that nobody alive answers to is accepted")
+            raise AddressError(f"address {address!r}: one that no living actor has is accepted")
         if not kernel.open:
             raise InvalidInputError(f"spawn of {address!r}: {kernel.name} is {kernel.phase}, takes no new actors")
         spec = ActorSpec(address, factory, mailbox, restart, passivate_after_ms)
@@ -166,6 +166,7 @@ class ActorSystem:
         Raises:
             trio.RunFinishedError: Trio is no longer running.
         """
+        # A ref is looked up in Trio's thread: here even the registry may be in the middle of a change.
         self._token.run_sync_soon(self.tell, address, message)
 
     def is_active(self, address: str) -> bool:
@@ -185,6 +186,7 @@ class ActorSystem:
         if cell is None:
             return watch.terminated(unknown_cell(self._kernel, address))
         if cell.state is not State.STOPPED:
+            # One event for all who wait; it is set once, at the end, and never reset.
             extras = cell.need_extras()
             if extras.end_event is None:
                 extras.end_event = trio.Event()
@@ -217,7 +219,7 @@ class ActorSystem:
         """Counts of one actor.
 
         Raises:
-            AddressError: Nobody answers to that address.
+            AddressError: No actor has that address.
         """
         return actor_statistics(self._require(address))
 

@@ -99,8 +99,8 @@ class Timers:
     """The heap.
 
     Attributes:
-        on_earliest: Called with the instant of an entry that is now the first of all, so that whoever waits can wait
-            less.
+        on_earliest: Called with the instant of an entry that is now the first of all, so that the one who waits
+            can wait less.
         frozen: No actor's timer fires any more.
     """
 
@@ -121,7 +121,7 @@ class Timers:
             self._file(timer)
             return
         timer.message, timer.at_ms, timer.seq = message, at_ms, seq
-        if at_ms < timer.entry[0]:
+        if at_ms < timer.entry[0]:  # for later, the entry in the heap is right: it is filed again when it is popped
             self.disarm(timer)
             self._file(timer)
 
@@ -169,6 +169,7 @@ class Timers:
     def freeze(self) -> list[Timer]:
         """From now on no actor's timer fires; the kernel's own still do. Returns those that were armed."""
         self.frozen = True
+        # By instant and arming, not in the order of the heap, which is none.
         return [t for *_, t in sorted(self._heap, key=lambda e: e[:2]) if isinstance(t, Timer) and t.entry is not None]
 
     @property

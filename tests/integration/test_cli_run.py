@@ -100,7 +100,7 @@ async def test_a_signal_shows_what_the_actors_do(tmp_path: Path) -> None:
         await read_until(process.stderr, " ran ")
         process.send_signal(signal.SIGUSR1)
         said = await read_until(process.stderr, "dead letters")
-        assert "actors: 3 active" in said
+        assert "actors: 3 idle" in said
         process.send_signal(signal.SIGTERM)
         await read_rest(process.stderr)
         assert await process.wait() == 0

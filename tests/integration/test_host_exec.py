@@ -322,10 +322,10 @@ async def cancel_often(count: int, seed: int, marker: str, monkeypatch: pytest.M
 
 
 async def test_cancelling_the_host_at_20_random_moments_leaves_nothing(
-    marker: str, monkeypatch: pytest.MonkeyPatch
+    marker: str, seed: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with trio.fail_after(60):
-        await cancel_often(20, random.randrange(10**6), marker, monkeypatch)
+        await cancel_often(20, seed, marker, monkeypatch)
 
 
 @pytest.mark.slow

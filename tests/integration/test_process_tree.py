@@ -289,9 +289,9 @@ async def cancel_at(instant: float, marker: str, *, use_cgroup: bool) -> None:
     assert live_with(marker) == []
 
 
-async def test_cancelling_the_host_at_any_moment_leaves_nothing(marker: str, *, use_cgroup: bool) -> None:
-    seed = random.randrange(10**6)
-    rng = random.Random(seed)
+async def test_cancelling_the_host_at_any_moment_leaves_nothing(
+    marker: str, rng: random.Random, *, use_cgroup: bool
+) -> None:
     with trio.fail_after(60):
         for _ in range(2):
             await cancel_at(rng.uniform(0, 0.25), marker, use_cgroup=use_cgroup)

@@ -173,6 +173,21 @@ async def test_a_late_reply_is_counted_and_harmless(system: ActorSystem) -> None
     assert len(behaviours) == 1
 
 
+async def test_a_request_that_is_answered_while_it_is_made_is_not_sent(
+    system: ActorSystem, autojump_clock: trio.testing.MockClock
+) -> None:
+    def make(reply: Reply[int]) -> Any:
+        assert reply(5)
+        return (1, reply)
+
+    ref = system.spawn("a", Double)
+    assert await ref.ask(make) == 5
+    assert system.statistics().requests == 0
+    await trio.sleep(100)  # beyond the default deadline, at which nothing must be found
+    assert system.statistics().timers == 0
+    assert dead(system) == []
+
+
 async def test_the_second_reply_is_counted_and_harmless(system: ActorSystem) -> None:
     class Twice:
         def __init__(self, _context: object) -> None: ...
@@ -246,7 +261,7 @@ async def test_the_callees_end_fails_every_request(system: ActorSystem, verb: st
     assert {"kill": "killed", "stop": "stopped", "crash": "crashed"}[verb] in str(results[0])
 
 
-async def test_asking_the_dead_and_the_unknown_is_refused_at_once(system: ActorSystem) -> None:
+async def test_asking_the_ended_and_the_unknown_is_refused_at_once(system: ActorSystem) -> None:
     ref = system.spawn("a", Double)
     ref.stop()
     await system.wait_stopped("a")

@@ -16,6 +16,8 @@ from trio.testing import MockClock
 from wakeward.protocols.actor import HOST_OPS, Cause, Context
 from wakeward.protocols.errors import InvalidInputError
 from wakeward.protocols.restart import RestartSpec
+from wakeward.runtime.journal.memory import MemoryJournal
+from wakeward.runtime.journal.store import Store
 from wakeward.runtime.kernel import ActorSystem, DeadReason, open_system
 
 OUT = HOST_OPS
@@ -100,6 +102,25 @@ async def test_with_an_answer_at_once_nothing_waits(autojump_clock: MockClock) -
         assert stage.shown_by("agent:ops") == [1, "x", 2]
         assert stage.journal.durable == {"ops": [1, 2]}
         assert stage.image("ops") == [1, 2]
+
+
+async def test_over_a_journal_in_memory(autojump_clock: MockClock) -> None:
+    store = Store(MemoryJournal("m-1"), list[object], list[object].append)
+    async with open_system(journal=store, seed=1) as system:
+        stage = Stage(system, ScriptedJournal(), store.image)
+        images: list[object] = []
+
+        def show(address: str, what: object, _b: object, _c: object) -> None:
+            stage.shown.append((address, what))
+            images.append(list(store.image("ops")))
+
+        system.perform_with({OUT: show})
+        system.define("agent", stage.make, restart=QUICK)
+        stage.tell("agent:ops", 1, "x", crash, 2)
+        await trio.sleep(1)
+        assert stage.shown_by("agent:ops") == [1, "x", 2]
+        assert (stage.state("agent:ops"), store.image("ops")) == ([1, 2], [1, 2])
+        assert images == [[1], [1], [1, 2]]
 
 
 async def test_effects_wait_for_the_commit_and_the_actor_does_not(autojump_clock: MockClock) -> None:

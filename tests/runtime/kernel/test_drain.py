@@ -69,7 +69,7 @@ async def test_phase_2_freezes_timers(
     assert report.elapsed_ms == 5_000
 
 
-async def test_phase_3_waits_for_mail_behind_a_backoff(
+async def test_phase_3_waits_for_messages_behind_a_backoff(
     system: ActorSystem, journal: Journal, autojump_clock: trio.testing.MockClock
 ) -> None:
     ref = system.spawn("a", journal.probe, restart=RestartSpec(backoff_first_ms=700, jitter=0.0))
@@ -154,7 +154,7 @@ async def test_drain_is_idempotent(
     assert journal.stopped == ["a"]
 
 
-async def test_a_second_call_with_a_shorter_grace_hastens(
+async def test_a_second_call_with_a_shorter_grace_shortens_it(
     system: ActorSystem, journal: Journal, autojump_clock: trio.testing.MockClock
 ) -> None:
     system.spawn("a", journal.probe).tell(lambda _: trio.sleep_forever())
@@ -177,7 +177,7 @@ async def test_a_drain_goes_on_without_its_caller(
     assert (report.in_time, report.elapsed_ms) == (True, 5_000)
 
 
-async def test_a_turn_that_ignores_its_cancellation_is_named(
+async def test_a_handling_that_ignores_its_cancellation_is_named(
     system: ActorSystem, journal: Journal, autojump_clock: trio.testing.MockClock
 ) -> None:
     async def deaf(_: Probe) -> None:

@@ -34,7 +34,7 @@ async def test_an_asynchronous_receive_runs_one_message_at_a_time(
     assert system.actor_statistics("worker").handled == 3
 
 
-async def test_turns_of_different_actors_run_side_by_side(
+async def test_asynchronous_messages_of_different_actors_run_side_by_side(
     system: ActorSystem, journal: Journal, autojump_clock: trio.testing.MockClock
 ) -> None:
     for name in "abc":
@@ -43,7 +43,7 @@ async def test_turns_of_different_actors_run_side_by_side(
     assert trio.current_time() == 5
 
 
-async def test_a_turn_is_named_after_its_actor(system: ActorSystem, journal: Journal) -> None:
+async def test_the_task_of_a_handling_is_named_after_its_actor(system: ActorSystem, journal: Journal) -> None:
     names: list[str] = []
 
     async def turn(_: Probe) -> None:
@@ -54,7 +54,7 @@ async def test_a_turn_is_named_after_its_actor(system: ActorSystem, journal: Jou
     assert names == ["probe:a"]
 
 
-async def test_a_turn_may_tell_and_is_named_as_the_sender(system: ActorSystem, journal: Journal) -> None:
+async def test_an_asynchronous_message_may_tell_as_its_actor(system: ActorSystem, journal: Journal) -> None:
     nobody = system.ref("nobody")
 
     async def turn(me: Probe) -> None:
@@ -85,7 +85,7 @@ async def test_a_crash_in_cleanup_during_an_interrupt_is_a_crash(
     assert journal.born == ["a", "a"]
 
 
-async def test_a_turn_that_finishes_in_spite_of_an_interrupt_was_not_interrupted(
+async def test_a_handling_that_finishes_in_spite_of_an_interrupt_was_not_interrupted(
     system: ActorSystem, journal: Journal, autojump_clock: trio.testing.MockClock
 ) -> None:
     async def turn(_: Probe) -> None:
@@ -153,7 +153,7 @@ async def test_a_crash_beside_a_cancel_from_further_out_is_recorded(
     assert kept[0].statistics().crashes == 1
 
 
-async def test_signals_wait_for_the_turn_and_overtake_the_rest(
+async def test_signals_wait_for_the_handling_and_overtake_the_rest(
     system: ActorSystem, journal: Journal, autojump_clock: trio.testing.MockClock
 ) -> None:
     ref = system.spawn("a", journal.probe)
@@ -166,7 +166,7 @@ async def test_signals_wait_for_the_turn_and_overtake_the_rest(
     assert (journal.messages, journal.instants_ms) == (["exit", "user"], [2_000, 2_000])
 
 
-async def test_a_behaviour_may_handle_some_messages_at_once_and_others_in_turns(
+async def test_a_behaviour_may_handle_some_messages_at_once_and_others_asynchronously(
     system: ActorSystem, autojump_clock: trio.testing.MockClock
 ) -> None:
     log: list[Any] = []

@@ -53,7 +53,7 @@ async def test_a_dormant_actor_stops_without_being_made(system: ActorSystem, jou
     assert journal.born == journal.stopped == []
 
 
-async def test_interrupt_cancels_the_turn_and_nothing_else(
+async def test_interrupt_cancels_the_handling_and_nothing_else(
     system: ActorSystem, journal: Journal, autojump_clock: trio.testing.MockClock
 ) -> None:
     cleaned_up: list[float] = []
@@ -89,7 +89,7 @@ async def test_kill_ends_at_once_and_accounts_for_what_waited(system: ActorSyste
     assert dead(system) == [("a", 2, DeadReason.KILLED), ("a", 1, DeadReason.KILLED), ("a", 3, DeadReason.STOPPED)]
 
 
-async def test_kill_waits_for_the_cleanup_of_the_turn(
+async def test_kill_waits_for_the_cleanup_of_the_handling(
     system: ActorSystem, journal: Journal, autojump_clock: trio.testing.MockClock
 ) -> None:
     async def turn(_: Probe) -> None:
@@ -144,7 +144,7 @@ async def test_what_has_ended_stays_ended_until_it_is_revived(system: ActorSyste
     assert journal.messages == [1, 3]
 
 
-async def test_the_memory_of_the_dead_is_bounded(system: ActorSystem, journal: Journal) -> None:
+async def test_so_many_ended_actors_are_remembered(system: ActorSystem, journal: Journal) -> None:
     probe = system.define("probe", journal.probe)
     for number in range(ENDED_MAX + 1):
         probe(str(number)).kill()
@@ -228,6 +228,21 @@ async def test_a_factory_may_stop_or_kill_its_actor(system: ActorSystem, journal
     system.spawn("b", killing)
     assert (await system.wait_stopped("a")).cause is Cause.STOPPED
     assert (await system.wait_stopped("b")).cause is Cause.KILLED
+
+
+async def test_many_may_wait_for_one_end(system: ActorSystem, journal: Journal) -> None:
+    ended: list[Terminated] = []
+
+    async def wait() -> None:
+        ended.append(await system.wait_stopped("a"))
+
+    ref = system.spawn("a", journal.probe)
+    async with trio.open_nursery() as nursery:
+        for _ in range(3):
+            nursery.start_soon(wait)
+        await trio.testing.wait_all_tasks_blocked()
+        ref.stop()
+    assert ended == [Terminated("a", Cause.STOPPED)] * 3
 
 
 @pytest.mark.parametrize("address", ["nobody", "probe:x"])

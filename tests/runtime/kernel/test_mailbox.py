@@ -100,7 +100,7 @@ async def test_a_dropped_request_fails_at_once(system: ActorSystem, journal: Jou
     release.set()
 
 
-async def test_ticks_take_no_room_and_are_never_dropped(
+async def test_messages_of_timers_take_no_room_and_are_never_dropped(
     system: ActorSystem, journal: Journal, autojump_clock: trio.testing.MockClock
 ) -> None:
     async def turn(me: Probe) -> None:

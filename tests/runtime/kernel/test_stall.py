@@ -53,7 +53,7 @@ async def test_a_handler_that_blocks_the_loop_is_named_once_with_its_stack(
     assert message.__name__ in line["message"]
 
 
-async def test_many_quick_handlers_and_long_turns_are_no_stall(logged: list[Any], journal: Journal) -> None:
+async def test_many_quick_handlers_and_long_handlings_are_no_stall(logged: list[Any], journal: Journal) -> None:
     def busy(_: Probe) -> None:
         if time.monotonic() < until:
             ref.tell(busy)

@@ -211,7 +211,7 @@ async def test_an_address_belongs_to_one_actor_at_a_time(system: ActorSystem, jo
     with pytest.raises(AddressError, match="kind 'probe' is defined already"):
         system.define("probe", journal.probe)
     first = system.spawn("a", journal.probe)
-    with pytest.raises(AddressError, match="address 'a': one that nobody alive answers to is accepted"):
+    with pytest.raises(AddressError, match="address 'a': one that no living actor has is accepted"):
         system.spawn("a", journal.probe)
     first.stop()
     await system.wait_stopped("a")

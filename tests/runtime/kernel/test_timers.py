@@ -57,7 +57,7 @@ async def test_an_earlier_instant_wins_when_armed_last(
     assert (journal.messages, journal.instants_ms) == (["for 1000"], [1_000])
 
 
-async def test_at_one_instant_ticks_arrive_in_the_order_of_arming(
+async def test_at_one_instant_messages_arrive_in_the_order_of_arming(
     system: ActorSystem, journal: Journal, clock: trio.testing.MockClock
 ) -> None:
     refs = {name: system.spawn(name, journal.probe) for name in "ab"}
@@ -90,7 +90,7 @@ async def test_a_cancelled_timer_does_not_fire(
 
 
 @pytest.mark.parametrize("undo", ["cancel", "re-arm", "restart", "stop"])
-async def test_a_tick_on_its_way_is_taken_back(
+async def test_a_message_of_a_timer_on_its_way_is_taken_back(
     system: ActorSystem, journal: Journal, clock: trio.testing.MockClock, undo: str
 ) -> None:
     async def turn(me: Probe) -> None:
@@ -124,7 +124,7 @@ async def test_timers_are_lost_on_restart(system: ActorSystem, journal: Journal,
     assert journal.instants_ms == [1_500]
 
 
-async def test_a_context_that_outlived_its_incarnation_arms_nothing(
+async def test_a_context_that_outlived_its_life_arms_nothing(
     system: ActorSystem, journal: Journal, clock: trio.testing.MockClock
 ) -> None:
     contexts: list[Probe] = []
@@ -141,7 +141,7 @@ async def test_a_context_that_outlived_its_incarnation_arms_nothing(
     assert system.actor_statistics("a").state == "idle"
 
 
-async def test_a_tick_comes_after_what_was_accepted_before_its_instant(
+async def test_a_message_of_a_timer_comes_after_what_was_accepted_before_its_instant(
     system: ActorSystem, journal: Journal, clock: trio.testing.MockClock
 ) -> None:
     async def turn(me: Probe) -> None:

@@ -29,7 +29,7 @@ async def test_a_watcher_is_told_once_and_at_once(system: ActorSystem, journal: 
     assert sorted(journal.messages, key=str) == sorted([news, "user"], key=str)
 
 
-async def test_the_news_overtakes_other_messages(system: ActorSystem, journal: Journal) -> None:
+async def test_terminated_overtakes_other_messages(system: ActorSystem, journal: Journal) -> None:
     watcher = system.spawn("watcher", journal.probe)
     child = system.spawn("child", journal.probe)
     watcher.tell(lambda me: me.context.watch("child"))
@@ -40,7 +40,7 @@ async def test_the_news_overtakes_other_messages(system: ActorSystem, journal: J
     assert journal.messages == [Terminated("child", Cause.KILLED), "user"]
 
 
-async def test_watching_the_dead(system: ActorSystem, journal: Journal) -> None:
+async def test_watching_an_actor_that_has_ended(system: ActorSystem, journal: Journal) -> None:
     system.spawn("child", journal.probe).kill()
     watcher = system.spawn("watcher", journal.probe)
     watcher.tell(lambda me: [me.context.watch(address) for address in ("child", "nobody")])
@@ -60,7 +60,7 @@ async def test_a_restart_is_no_end(system: ActorSystem, journal: Journal) -> Non
     assert journal.messages == [Terminated("child", Cause.KILLED)]
 
 
-async def test_unwatch_takes_back_news_on_its_way(system: ActorSystem, journal: Journal) -> None:
+async def test_unwatch_takes_back_a_message_on_its_way(system: ActorSystem, journal: Journal) -> None:
     watcher = system.spawn("watcher", journal.probe)
     child = system.spawn("child", journal.probe)
     other = system.spawn("other", journal.probe)
@@ -82,7 +82,7 @@ async def test_unwatch_in_time(system: ActorSystem, journal: Journal) -> None:
     assert system.actor_statistics("child").watchers == 0
 
 
-async def test_a_watch_ends_with_the_watchers_incarnation(system: ActorSystem, journal: Journal) -> None:
+async def test_a_watch_ends_with_the_life_of_the_watcher(system: ActorSystem, journal: Journal) -> None:
     watcher = system.spawn("watcher", journal.probe, restart=RestartSpec(backoff_first_ms=0))
     child = system.spawn("child", journal.probe)
     watcher.tell(lambda me: me.context.watch("child"))
