@@ -11,17 +11,17 @@ import time
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from functools import partial
-from typing import Final
+from typing import Any, Final
 
 import trio
 from wakeward import AgentSpec, CooldownPolicy, Turn, open_host
-from wakeward.actors.jobs.ports import JobExited, JobStarted
-from wakeward.actors.jobs.record import Contract
-from wakeward.actors.jobs.registry import JobRegistry
 from wakeward.actors.jobs.supervisor import JobsSupervisor
+from wakeward.protocols.jobs.messages import JobStarted, ShellFact
+from wakeward.protocols.jobs.record import Contract
 from wakeward.protocols.jobs.spec import JobSpec
 from wakeward.protocols.receipt import ACCEPTED, Receipt
 from wakeward.runtime.jobs.jobs import Jobs
+from wakeward.runtime.jobs.table import JobTable
 from wakeward.runtime.process import open_process_shell
 
 from .harness import Benchmark
@@ -33,34 +33,48 @@ CHILDREN: Final = 800
 EXITS: Final = 200
 OUTPUT_BYTES: Final = 1 << 30
 NO_GUARDS: Final = CooldownPolicy(min_spacing=0, flood_window=0, events_wait_for_due=False)
-OPS: Final = Contract("agent:ops:main", "ops", notify_on_exit_empty_success=True)
+OPS: Final = Contract("ops", "agent:ops:main", notify_on_empty_success=True)
 
 
 class _Bare:
-    """The least that a supervisor needs around it: no timer fires, each message is handled at once."""
+    """The least that a supervisor needs around it: no timer fires, nothing is stored, effects follow each message."""
 
-    address = "exec"
+    address = "jobs:ops"
 
     def __init__(self) -> None:
-        self.supervisor: JobsSupervisor
-        self.jobs: Jobs
+        self.table = JobTable(self.handle, random.Random().randrange)
+        self.jobs = Jobs(self.table, self.now_ms)
+        self.perform: dict[int, Callable[[str, Any, Any, Any], None]] = {}
+        self.supervisor = JobsSupervisor(self, "ops", {}, self.table, boot="benchmark")
         self.on_started: Callable[[], None] = lambda: None
         self.on_notice: Callable[[], None] = lambda: None
+        self._effects: list[tuple[int, Any, Any, Any]] = []
 
     def now_ms(self) -> int:
         return int(trio.current_time() * 1000)
 
-    def deliver(self, message: JobStarted | JobExited) -> None:
-        self.supervisor.receive(message)
-        if isinstance(message, JobStarted):
+    def deliver(self, fact: ShellFact) -> None:
+        self.jobs.deliver(fact)
+        if isinstance(fact, JobStarted):
             self.on_started()
 
-    def tell(self, to: str, message: object) -> Receipt:
-        if to == "exec":
-            self.supervisor.receive(message)
-        else:
-            self.on_notice()
+    def handle(self, _to: str, message: object) -> Receipt:
+        self.supervisor.receive(message)
+        effects, self._effects = self._effects, []
+        for op, a, b, c in effects:
+            self.perform[op](self.address, a, b, c)
         return ACCEPTED
+
+    def tell(self, to: str, message: object) -> None:
+        del to, message
+        self.on_notice()
+
+    signal = tell
+
+    def save(self, owner: str, record: object) -> None: ...
+
+    def emit(self, op: int, a: Any = None, b: Any = None, c: Any = None) -> None:
+        self._effects.append((op, a, b, c))
 
     def set_timer(self, key: object, at_ms: int, message: object) -> None: ...
 
@@ -76,10 +90,8 @@ class _Bare:
 @asynccontextmanager
 async def _open_bare() -> AsyncGenerator[_Bare]:
     bare = _Bare()
-    registry = JobRegistry(random.Random().randrange)
     async with open_process_shell(bare.deliver, bare.now_ms) as shell:
-        bare.supervisor = JobsSupervisor(bare, shell, registry)
-        bare.jobs = Jobs(registry, bare.tell, bare.now_ms)
+        bare.perform.update(bare.jobs.performers(shell))
         yield bare
 
 

@@ -71,9 +71,9 @@ class HostEffects:
         self._ctx.emit(CLOSE_CHILD, job_id)
 
     def show_job(self, record: JobRecord) -> None:
-        """Let the handles of a job see this record. Whoever waits for a change of the job is woken."""
+        """Let the handles of a job see this record. Those who wait for a change of the job are woken."""
         self._ctx.emit(SHOW_JOB, record)
 
     def drop_job(self, job_id: str) -> None:
-        """A finished job is no longer listed. Whoever holds a handle on it keeps what it has."""
+        """A finished job is no longer listed. A handle on it keeps what it has."""
         self._ctx.emit(DROP_JOB, job_id)

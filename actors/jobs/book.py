@@ -44,7 +44,7 @@ class JobBook:
         self._effects.show_job(record)
 
     def finish(self, job_id: str) -> None:
-        """The job has ended, and its owner may come back to it: keep it for a time."""
+        """The job has ended, and its owner may look at it again: keep it for a time."""
         self._finished.add(job_id)
 
     def forget(self, job_id: str) -> None:

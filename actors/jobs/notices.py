@@ -13,18 +13,17 @@ job instead was tried: a caller that gave up in the instant of the exit then los
 
 from __future__ import annotations
 
-from typing import Final, final
+from typing import final
 
 from ...protocols.actor import Context
 from ...protocols.jobs.notice import exit_context_key, exit_notice_text, notice_of
 from ...protocols.jobs.record import Audience, JobRecord, NoticeState
 from ...protocols.wakes.messages import NoticeSeen
 from ...protocols.wakes.wake import Source
+from ..router import ROUTER_ADDRESS
 from .book import JobBook
 from .offers import Offers
 from .ports import JobsView
-
-ROUTER_ADDRESS: Final = "router"
 
 
 @final
@@ -54,7 +53,7 @@ class ExitNotices:
             self._send(record)
 
     def release(self, job_id: str) -> None:
-        """Whoever waited for the exit has gone without having seen it."""
+        """Those who waited for the exit have gone without having seen it."""
         record = self._book.get(job_id)
         if record is not None and record.notice is NoticeState.HELD:
             self._decide_held(record)
@@ -110,6 +109,6 @@ class ExitNotices:
             return
         notice = notice_of(record, text, source=Source.EXEC_EVENT, context_key=exit_context_key(record.id))
         notice.job_id, notice.reply_to = record.id, self._ctx.address
-        # Before the record is shown: whoever is shown the exit then takes back a notice that is on its way.
+        # The notice goes first, then the record is shown: who is shown the exit takes back a notice that is on its way.
         self._ctx.tell(ROUTER_ADDRESS, notice)
         self._book.put(record.moved(notice=NoticeState.SENT))

@@ -1,7 +1,7 @@
 """What a supervisor of jobs asks of its host beside its context. All of it answers at once, from memory.
 
-The bytes of a job do not travel through mailboxes: its output buffer and its input queue are shared between whoever
-reads or writes them and the process shell. So what depends on them is asked, by the id of the job.
+The bytes of a job do not travel through mailboxes: handles and the process shell share its output buffer and its input
+queue. So what depends on them is asked, by the id of the job.
 """
 
 from __future__ import annotations

@@ -38,8 +38,9 @@ from ...protocols.jobs.notice import notice_of, silence_context_key, silence_not
 from ...protocols.jobs.record import Audience, JobRecord, JobState, NoticeState, kept_spec
 from ...protocols.jobs.silence import SilenceStep, look_for_silence, next_look_ms
 from ...protocols.wakes.messages import NoticeRefused
+from ..router import ROUTER_ADDRESS
 from .book import JobBook
-from .notices import ROUTER_ADDRESS, ExitNotices
+from .notices import ExitNotices
 from .ports import JobsView
 
 LOST_DETAIL: Final = "the host ended before the command did; how it ended is not known"
@@ -103,11 +104,11 @@ class JobsSupervisor:
         self._book = JobBook(ctx, agent_id, jobs, limits)
         self._notices = ExitNotices(ctx, self._book, view)
         self._look_due_ms: dict[str, int] = {}
-        self._sweep_ms: int | None = None
         # In the order of their ends, which is the order in which finished jobs go.
         for record in sorted(jobs.values(), key=lambda job: (job.ended_ms or 0, job.started_ms)):
             self._take_up(record)
-        self._arm_common_timers()
+        self._sweep()
+        self._offer_later()
 
     def receive(self, message: object) -> None:
         """Handle one message.
@@ -120,6 +121,7 @@ class JobsSupervisor:
                 self._on_timer(message)
             case NoticeRefused():
                 self._notices.refused(message.job_id)
+                self._offer_later()
             case (
                 StartJob()
                 | KillJob()
@@ -133,7 +135,6 @@ class JobsSupervisor:
                 self._on_message(message)
             case _:
                 raise TypeError(f"{self._ctx.address}: cannot handle {message!r}")
-        self._arm_common_timers()
 
     def _on_message(self, message: SupervisorMessage) -> None:
         match message:
@@ -164,17 +165,19 @@ class JobsSupervisor:
                 self._look_for_silence(message.job_id)
             case _OfferNotices():
                 self._notices.offer()
+                self._offer_later()
             case _Sweep():
-                self._sweep_ms = None  # what every message ends with is what there is to do
+                self._sweep()
             case _:
                 assert_never(message)
 
-    def _arm_common_timers(self) -> None:
-        """Let finished jobs go, and arm the timers that all jobs share."""
+    def _sweep(self) -> None:
+        """Let finished jobs go that are too old or too many."""
         sweep_ms = self._book.sweep()
-        if sweep_ms is not None and sweep_ms != self._sweep_ms:
+        if sweep_ms is not None:
             self._ctx.set_timer("sweep", sweep_ms, _Sweep())
-        self._sweep_ms = sweep_ms
+
+    def _offer_later(self) -> None:
         offer_ms = self._notices.next_round_ms()
         if offer_ms is not None:
             self._ctx.set_timer("offer", offer_ms, _OfferNotices())
@@ -254,6 +257,7 @@ class JobsSupervisor:
             case Audience.OWNER:
                 self._book.finish(record.id)
                 self._notices.decide(record)
+                self._sweep()
             case _:
                 assert_never(record.audience)
 
@@ -262,10 +266,12 @@ class JobsSupervisor:
         if record is None or record.audience is not Audience.CALLER:
             return
         record = record.moved(audience=Audience.OWNER)
-        self._book.put(record)
-        if record.is_ended:  # in the instant in which the caller gave up; it was held for it
+        if record.is_ended:
+            # It ended in the instant in which the caller gave up, and its exit was held for it. When the host is shown
+            # that nobody waits any more, it releases the notice.
             self._book.finish(job_id)
-            self._notices.release(job_id)
+        self._book.put(record)
+        self._sweep()
 
     def _discard(self, job_id: str) -> None:
         record = self._book.get(job_id)

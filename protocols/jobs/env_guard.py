@@ -1,16 +1,14 @@
 """Which environment variables a command that an agent runs may inherit, and which it may set.
 
-An environment variable is code more often than it looks: the loader, the shell, every interpreter and every
-build tool read some that make them run, load or trust something else. An agent that may choose a command's
-environment freely has been given more than the command. So there are three sets, and prefixes and patterns
-beside them:
+An environment variable is often code: the loader, the shell, every interpreter and every build tool read some that
+make them run, load or trust something else. An agent that may freely choose the environment of a command can do more
+than run the command. So there are three sets, and prefixes and patterns beside them:
 
-- *never*: neither inherited nor set. What the host itself was started with must not act inside a child
-  either.
+- *never*: neither inherited nor set. It must not act inside a child, even when the host was started with it.
 - *not to set*: refused as an override. Redirections and credentials that would turn a harmless command into
   another.
-- of those, *inherited all the same*: the host's own choice (its home, its proxy, its certificates) passes
-  through, and only the agent's choice is refused.
+- of those, *inherited all the same*: the host's own choice (its home, its proxy, its certificates) is inherited, and
+  only the agent's choice is refused.
 
 Names are compared in upper case, because a name that differs in case only is a mistake or an attempt. The
 sets are those of OpenClaw's host environment policy; the reasons are what a refusal tells the caller.
@@ -98,11 +96,6 @@ def check_overrides(overrides: Mapping[str, str] | None, *, block_path_overrides
 def env_name(raw: str) -> str | None:
     """A name without the white space around it; ``None`` when nothing is left."""
     return es_trim(raw) or None
-
-
-def portable_env_name(raw: str) -> str | None:
-    """A name that every POSIX shell can use, else ``None``."""
-    return name if _PORTABLE.fullmatch(name := es_trim(raw)) else None
 
 
 def override_env_name(raw: str) -> str | None:
@@ -197,7 +190,6 @@ def _names(text: str) -> frozenset[str]:
 
 
 _NAME_FORM: Final = "a letter or underscore, then letters, digits, underscores"
-_PORTABLE: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _OVERRIDABLE: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_()]*")
 _CARGO_TARGET_PROGRAM: Final = re.compile(r"CARGO_TARGET_[A-Z0-9_]+_(?:LINKER|RUNNER)")
 _INTEGER: Final = re.compile(r"[+-]?[0-9]+")
@@ -305,8 +297,8 @@ _NOT_TO_SET: Final[dict[str, frozenset[str]]] = {
     """),
 }
 
-# The host's own home, proxies, certificates, pagers and credential files: a command may need them, and
-# whoever started the host chose them. Secrets that stand in the variable itself are not among them.
+# The host's own home, proxies, certificates, pagers and credential files: a command may need them, and the person who
+# started the host chose them. Variables that hold a secret themselves are not among them.
 _INHERITED_ALL_THE_SAME: Final = _names("""
     HOME ZDOTDIR GRADLE_USER_HOME HISTFILE SYSTEMROOT WINDIR
     RUSTUP_DIST_ROOT RUSTUP_DIST_SERVER RUSTUP_HOME RUSTUP_TOOLCHAIN RUSTUP_UPDATE_ROOT

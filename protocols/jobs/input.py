@@ -1,4 +1,4 @@
-"""What is written to a child while it runs: a bounded queue between whoever writes and the pipe."""
+"""What is written to a child while it runs: a bounded queue between the writers and the pipe."""
 
 from __future__ import annotations
 
@@ -16,19 +16,15 @@ class InputQueue:
     __slots__ = ("_pending", "_size", "closed", "listener")
 
     def __init__(self, first: bytes = b"", *, stay_open: bool) -> None:
-        """Begin with ``first``; end of file follows it unless ``stay_open``."""
+        """Begin with ``first``; the end of file follows it unless ``stay_open``."""
         self._pending: list[bytes] = [first] if first else []
         self._size = len(first)
         self.closed = not stay_open
         self.listener: Callable[[], None] | None = None
 
-    @property
-    def is_empty(self) -> bool:
-        """Whether nothing waits to be written."""
-        return not self._pending
-
     def put(self, data: bytes) -> bool:
         """Queue ``data``; false when the queue is closed or has no room for all of it."""
+        # All of it or nothing: half a line that a program reads is worse than a refusal.
         if self.closed or self._size + len(data) > INPUT_MAX_BYTES:
             return False
         if data:

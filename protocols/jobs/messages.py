@@ -70,7 +70,7 @@ class ExitSeen:
 @final
 @define(eq=False)
 class NoticeReleased:
-    """Whoever waited for the exit has gone without having seen it. Announce it after all."""
+    """Those who waited for the exit have gone without having seen it. Announce it after all."""
 
     job_id: str
 

@@ -22,8 +22,10 @@ from .terminal_output import TerminalSanitizer
 POLL_MAX_BYTES: Final = 30_000
 """How much one poll shows. What is older is counted, and the log still has it."""
 
-TAIL_WINDOW_BYTES: Final = 16_384
-"""How much of the end of the output is sanitised at first, for its last two thousand characters."""
+TAIL_PIECES_BYTES: Final = (4_096, 16_384)
+"""How much of the end of the output is sanitised to find its last characters, before all of it is."""
+
+TAIL_MARGIN_UNITS: Final = 1_000
 
 
 @final
@@ -104,15 +106,15 @@ class OutputBuffer:
 
         Never more than the kept tail, or, where nothing was lost, all of it.
         """
-        # To sanitise all that is kept takes 58 ms for 200 kB with colours. From the start of a line on is as good: no
-        # program breaks a line within a control sequence.
-        extent = self.read(max(0, self.total_bytes - TAIL_WINDOW_BYTES))
-        line_at = extent.data.find(b"\n") + 1
-        if line_at and not extent.missing_between:
-            view = TextView()
-            text = view.feed(extent.data[line_at:]) + view.finish()
-            if utf16_len(text) >= max_units:
-                return utf16_tail(text, max_units)
+        # To sanitise all that is kept takes 58 ms for 200 kB with colours, so less is tried first. A control sequence
+        # through which the cut goes leaves a remnant at the start of the piece; the margin is for that.
+        for size in TAIL_PIECES_BYTES:
+            extent = self.read(max(0, self.total_bytes - size))
+            if self.total_bytes > size and not extent.missing_between:
+                view = TextView()
+                text = view.feed(_whole(extent.data)) + view.finish()
+                if utf16_len(text) >= max_units + TAIL_MARGIN_UNITS:
+                    return utf16_tail(text, max_units)
         head, tail = _readable(self.read(0))
         return utf16_tail(tail or head, max_units)
 

@@ -13,9 +13,7 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Mapping
-from typing import Any, Final, final
-
-from attrs import evolve
+from typing import Final, final
 
 from ..values.value_class import value_class
 from ..wakes.event import DeliveryContext
@@ -183,16 +181,36 @@ class JobRecord:
         state: JobState | None = None,
         audience: Audience | None = None,
         notice: NoticeState | None = None,
-        **changes: Any,
+        *,
+        pid: int | None = None,
+        exit: Exit | None = None,  # noqa: A002 - the field's own name
+        ended_ms: int | None = None,
+        tail: str | None = None,
+        silent_since_ms: int | None = None,
+        reported_bytes: int | None = None,
     ) -> JobRecord:
         """This record after legal moves, with other fields changed beside them. An illegal move is a mistake of ours.
 
-        A move to where the record is already is none.
+        ``None`` leaves a field as it is. A move to where the record is already is none.
         """
         state, audience, notice = state or self.state, audience or self.audience, notice or self.notice
         assert state is self.state or state in STATE_MOVES[self.state], f"{self.id}: {self.state} to {state}"
         assert audience is self.audience or audience in AUDIENCE_MOVES[self.audience], f"{self.id}: to {audience}"
         assert notice is self.notice or notice in NOTICE_MOVES[self.notice], f"{self.id}: {self.notice} to {notice}"
-        if notice is NoticeState.SETTLED:
-            changes["tail"] = ""
-        return evolve(self, state=state, audience=audience, notice=notice, **changes)
+        # attrs.evolve walks over all fields, at four times the cost; this runs four times for every child.
+        return JobRecord(
+            id=self.id,
+            boot=self.boot,
+            spec=self.spec,
+            contract=self.contract,
+            started_ms=self.started_ms,
+            silent_since_ms=self.silent_since_ms if silent_since_ms is None else silent_since_ms,
+            audience=audience,
+            state=state,
+            notice=notice,
+            pid=self.pid if pid is None else pid,
+            exit=self.exit if exit is None else exit,
+            ended_ms=self.ended_ms if ended_ms is None else ended_ms,
+            tail="" if notice is NoticeState.SETTLED else self.tail if tail is None else tail,
+            reported_bytes=self.reported_bytes if reported_bytes is None else reported_bytes,
+        )

@@ -49,7 +49,7 @@ class Sinks:
 
     def tail_text(self) -> str:
         """The end of the output, fit to be read."""
-        tail = self.output.tail_text(TAIL_UNITS_MAX)
+        tail = self.output.tail_text(TAIL_UNITS_MAX) if self.output.total_bytes else ""
         if self.errors is not None and self.errors.total_bytes:
             tail = f"{tail}\n{self.errors.tail_text(TAIL_UNITS_MAX)}"
         return tail

@@ -2,8 +2,8 @@ r"""Makes terminal output readable: control sequences out, the rest of the contr
 
 A parser in the manner of Paul Williams' DEC state machine, reduced to what must be recognised to be dropped: CSI
 sequences, the string sequences (OSC, DCS, SOS, PM, APC) with their terminator, and two-character escapes with their
-intermediates. It has no buffer: a sequence that spans two pieces costs one state, so a hostile stream that never ends
-its sequence cannot grow anything. OpenClaw (``sanitizeBinaryOutput``) then removes format characters (bidi overrides,
+intermediates. It has no buffer: a sequence that spans two pieces costs one state. So a hostile stream that never ends
+its sequence makes nothing grow. OpenClaw (``sanitizeBinaryOutput``) then removes format characters (bidi overrides,
 zero-width characters: they hide text from the reader) and shows the other controls as ``\x1b``; so do we.
 """
 
@@ -43,7 +43,7 @@ class TerminalSanitizer:
         self._state = _State.TEXT
 
     def feed(self, text: str) -> str:
-        """The readable part of ``text``. What begins a sequence that is not finished is withheld, and dropped."""
+        """The readable part of ``text``. A sequence that is not finished is dropped, now and later."""
         if self._state is not _State.TEXT or _INTRODUCER.search(text):
             text = self._strip(text)
         return show_controls(text)
@@ -117,7 +117,7 @@ class TerminalSanitizer:
         if text[at] == "\\":
             self._state = _State.TEXT
             return at + 1
-        self._state = _State.ESCAPE  # any other escape ends the string and begins anew
+        self._state = _State.ESCAPE  # any other escape ends the string and starts a sequence
         return at
 
 

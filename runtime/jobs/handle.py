@@ -4,9 +4,9 @@ A job belongs to an agent; handles are made for its owner only. A handle reads t
 shown, and the buffers. It acts on the buffers directly, because that is harmless (output is read, input is queued), and
 by a message to the supervisor where the job itself changes.
 
-Whoever is shown an exit has seen it: a poll that returns one, or :meth:`JobHandle.wait_exit`, settles the exit's
-notice in the same synchronous step in which it decides to return. There is no await in between, so cancellation
-cannot lose an exit nor announce it twice.
+A caller that is shown an exit has seen it: a poll that returns one, or :meth:`JobHandle.wait_exit`, settles the exit's
+notice in the same synchronous step in which it decides to return. There is no await in between, so cancellation can
+neither lose an exit nor announce it twice.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Starting and finding jobs: what a host calls, and how the process shell and the supervisors meet.
+"""Starting and listing jobs: what a host calls, and how the process shell and the supervisors meet.
 
 The way of an exit: the shell's child has an :class:`~wakeward.protocols.jobs.exit.Exit`, and reports it as a
 :class:`~wakeward.protocols.jobs.messages.JobExited` (:meth:`Jobs.deliver`) to the supervisor of the agent, whose
@@ -46,7 +46,7 @@ class Shell(Protocol):
 
 @final
 class Jobs:
-    """All jobs of a host, for whoever may start and look up jobs for an agent."""
+    """All jobs of a host: starts them, lists them, and passes on what the shell and the supervisors say."""
 
     def __init__(self, table: JobTable, now_ms: Callable[[], int]) -> None:
         self._table = table
@@ -126,14 +126,6 @@ class Jobs:
             self._table.discard(streams)
             raise HostClosedError(f"exec {spec.title!r} for agent {contract.agent_id!r}: {receipt.detail or 'refused'}")
         return self._handle(streams)
-
-    def get(self, agent_id: str, job_id: str) -> JobHandle:
-        """The owner's job.
-
-        Raises:
-            UnknownJobError: There is none.
-        """
-        return self._handle(self._table.find(agent_id, job_id))
 
     def list(self, agent_id: str) -> list[JobHandle]:
         """The owner's jobs, the newest first: those that run, and those that ended and are kept."""

@@ -16,7 +16,7 @@ from typing import Final, final
 
 from attrs import frozen
 
-from ...protocols.errors import InvalidInputError, WakewardError
+from ...protocols.errors import WakewardError
 from ...protocols.jobs.exit import Exit
 from ...protocols.jobs.limits import JobLimits
 from ...protocols.jobs.messages import NoticeReleased, supervisor_address
@@ -37,10 +37,6 @@ USED_IDS_MAX: Final = 20_000
 
 class TooManyJobsError(WakewardError):
     """The agent has as many live children as it may have."""
-
-
-class UnknownJobError(InvalidInputError):
-    """The agent has no such job: never had, or it is finished and gone."""
 
 
 @final
@@ -135,32 +131,22 @@ class JobTable:
         self.drop(streams.job_id)
 
     def give_up(self, job_id: str, ended: Exit) -> None:
-        """The supervisor will never show the exit of this job: whoever waits for it is shown this one."""
+        """The supervisor will never show the exit of this job: those who wait for it are shown this one."""
         streams = self._live.get(job_id)
         if streams is not None:
             streams.given_up = ended
             self.close(job_id)
+            self.drop(job_id)  # no supervisor will; its handles keep what they have
             streams.changed()
 
     # Looking up
-
-    def find(self, agent_id: str, job_id: str) -> JobStreams:
-        """The agent's job.
-
-        Raises:
-            UnknownJobError: There is none.
-        """
-        streams = self._listed.get(agent_id, {}).get(job_id)
-        if streams is None:
-            raise UnknownJobError(f"agent {agent_id!r} has no job {job_id!r}: it never had, or it is gone")
-        return streams
 
     def jobs_of(self, agent_id: str) -> list[JobStreams]:
         """The agent's jobs, the newest first."""
         return list(reversed(self._listed.get(agent_id, {}).values()))
 
     def live(self, job_id: str) -> JobStreams | None:
-        """A job whose exit has yet to be dealt with, whoever owns it."""
+        """A job whose exit has yet to be dealt with, of any owner."""
         return self._live.get(job_id)
 
     def statistics(self) -> JobStatistics:
@@ -217,7 +203,7 @@ class JobTable:
     # What supervisors let happen
 
     def show(self, record: JobRecord) -> None:
-        """The job is as this record says, and that is committed. Wakes whoever watches it."""
+        """The job is as this record says, and that is committed. Wakes those who watch it."""
         streams = self._jobs.get(record.id) or self._restored(record)
         if streams is None:
             return

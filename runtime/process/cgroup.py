@@ -1,9 +1,9 @@
-"""A control group for a job, where one is to be had: the one thing that no process can leave by forking.
+"""A control group for a child, where the system has them: the one thing that no process can leave by forking.
 
 Version 2 only (cgroups(7)): ``cgroup.kill`` ends all of a group at once. The group is made below the one in which
-this program runs, so it needs either root or delegation; no controller is switched on, so the rule against inner
-processes does not matter. Moving a process costs close to a millisecond of waiting inside the kernel, as much as the
-whole rest of a start; so a job is moved in when it has lived for a while, with all that came of it until then.
+this program runs, so it needs either root or delegation. No controller is switched on, so the rule against inner
+processes does not matter. To move a process takes almost a millisecond inside the kernel, as much as the whole rest of
+a start. So a child is moved when it has lived for a while, with all the processes that came of it until then.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ NAME_PREFIX: Final = "wakeward-"
 @final
 @define(eq=False)
 class Cgroup:
-    """One job's group. Gone when it was removed."""
+    """The group of one child."""
 
     path: Path
     relative: str
@@ -36,19 +36,19 @@ class Cgroup:
         return True
 
     def pids(self) -> list[int]:
-        """Who is in it, zombies left out."""
+        """The processes in it, without zombies."""
         try:
             return [int(line) for line in (self.path / "cgroup.procs").read_text().split()]
         except OSError:
             return []
 
     def kill(self) -> None:
-        """SIGKILL to all in it (Linux 5.14). Older kernels leave it to the walk."""
+        """SIGKILL to all in it (Linux 5.14). On older kernels nothing happens; the tree is signalled one by one."""
         with suppress(OSError):
             (self.path / "cgroup.kill").write_text("1")
 
     def remove(self) -> bool:
-        """Remove it; false while somebody is in it."""
+        """Remove it; false while a process is in it."""
         try:
             self.path.rmdir()
         except FileNotFoundError:
@@ -61,7 +61,7 @@ class Cgroup:
 @final
 @define(eq=False)
 class CgroupParent:
-    """The group under which a host's jobs get theirs."""
+    """The group below which the children of a host get theirs."""
 
     path: Path
     relative: str
@@ -82,7 +82,7 @@ class CgroupParent:
 
 
 def find_cgroup_parent(name: str) -> CgroupParent | None:
-    """Make the host's group below our own; ``None`` where there is no version 2 or no right to do so."""
+    """Make the host's group below our own; ``None`` where there is no version 2, or no right to do so."""
     mount = _mount_point()
     own = read_cgroup("self")
     if mount is None or own is None:
@@ -105,7 +105,7 @@ def _remove_stale(above: Path) -> None:
     for path in above.glob(f"{NAME_PREFIX}*-*"):
         pid = path.name.removeprefix(NAME_PREFIX).partition("-")[0]
         if pid.isdigit() and not Path("/proc", pid).exists():
-            with suppress(OSError):  # somebody is left in it
+            with suppress(OSError):  # a process is left in it
                 for inner in path.iterdir():
                     if inner.is_dir():
                         inner.rmdir()

@@ -1,12 +1,12 @@
-"""The life of one child, from the order to start to its exit: one task, shielded from cancellation.
+"""One child, from the order to start to its exit: one task, shielded from cancellation.
 
-A child never loses its keeper. Cancellation of the host does not reach this task; it reaches the shell, which orders
-every child to stop (:meth:`Child.stop`), as a kill or a timeout does. Each wait of this task ends by itself or by
-that order, and after an order each has a deadline. So the exit is told exactly once, whatever happens (the ladder is
-that of ``trio.run_process``, extended to the whole tree).
+A child never loses its task. Cancellation of the host does not reach the task; it reaches the shell, which orders every
+child to stop (:meth:`Child.stop`), as a kill or a timeout does. Each wait of the task ends by itself or by that order,
+and after an order each wait has a deadline. So the exit is told exactly once, whatever happens. The ladder is that of
+``trio.run_process``, extended to the whole tree.
 
 The steps: spawn; wait for the end of the root or for the order to stop; on the order SIGTERM, grace, SIGKILL; reap
-the root; end what it has left behind; take the last of the output; tell the exit. What goes wrong after the root has
+the root; end what it has left behind; read the last of the output; tell the exit. What goes wrong after the root has
 ended is noted beside the result and never replaces it (openclaw#140594).
 """
 
@@ -33,7 +33,7 @@ from .streams import ChildStreams
 from .tree import MARKER, Tree
 
 LEFTOVER_GRACE: Final = 0.25
-"""How long what a child has left behind may take to end by itself, in seconds."""
+"""How long the processes that a child has left behind may take to end by themselves, in seconds."""
 
 KILL_PATIENCE: Final = 3.0
 """How long a tree may take to disappear after SIGKILL before that is called uncertain, in seconds."""
@@ -42,7 +42,7 @@ CGROUP_AFTER: Final = 0.1
 """A child that lives longer than this, in seconds, is moved into a control group with all that is below it."""
 
 _DETAIL_MAX: Final = 300
-_GLANCES: Final = 3
+_QUICK_LOOKS: Final = 3
 _LOOK_FIRST: Final = 0.001
 _LOOK_MAX: Final = 0.02
 _SHOWN_PIDS_MAX: Final = 5
@@ -51,7 +51,7 @@ _MOVE_ROUNDS_MAX: Final = 10
 
 @final
 class Child:
-    """One child and its keeper. Made by the shell, which runs :meth:`run` in its nursery."""
+    """One child and its task. Made by the shell, which runs :meth:`run` in its nursery."""
 
     def __init__(
         self,
@@ -94,15 +94,15 @@ class Child:
             self._waiting.cancel(reason="the child is to end")
 
     async def run(self) -> None:
-        """Live the whole life, and tell its exit."""
-        result = Exit(ExitReason.SPAWN_ERROR, detail="its keeper failed")
+        """Start the child, see it to its end, and tell its exit."""
+        result = Exit(ExitReason.SPAWN_ERROR, detail="the task of the child failed")
         try:
             with trio.CancelScope(shield=True):
-                result = await self._live()
+                result = await self._start_and_end()
         finally:
             self._deliver(JobExited(self._job_id, result, self._sinks.tail_text()))
 
-    async def _live(self) -> Exit:
+    async def _start_and_end(self) -> Exit:
         try:
             spawned = await self._spawn()
         except Exception as error:  # noqa: BLE001 - whatever prevents a start (no thread, no such encoding) is its exit
@@ -112,7 +112,7 @@ class Child:
             return self._exit(ExitReason.HOST_STOPPED if self._is_left_running else self._stop_reason, None)
         try:
             return await self._supervise(spawned)
-        except BaseException:  # a mistake of ours must not leave a child without its keeper
+        except BaseException:  # a mistake of ours must not leave a child without its task
             self._tree.signal_all(signal.SIGKILL)
             raise
         finally:
@@ -165,7 +165,7 @@ class Child:
         result = self._exit(ordered, returncode)
         if returncode is None:
             self._problems.append(f"left after SIGKILL: the process itself, {spawned.popen.pid}")
-            spawned.popen.returncode = -signal.SIGKILL
+            spawned.popen.returncode = -signal.SIGKILL  # nobody will wait for it
         else:
             self._tree.root_reaped()
             await self._clear_tree()
@@ -175,10 +175,15 @@ class Child:
     # The root
 
     async def _wait_end_or_order(self, pidfd: int) -> ExitReason | None:
-        """Wait for the root to end, or for the order to end it, whose reason is returned. None: it ended by itself."""
+        """Wait for the root to end, or for the order to end it.
+
+        Returns:
+            The reason of the order; ``None`` when the root ended by itself.
+        """
         streams = self._streams
         if not streams.is_single:
             streams.run_readers()
+        # Most children end within this time, in one wait of this task. The others get a group and a reader.
         brief = CGROUP_AFTER if self._stop_reason is None else 0
         with trio.move_on_after(brief) as self._waiting:
             if streams.is_single:
@@ -248,7 +253,7 @@ class Child:
         self._resources.orphans.forget(self._tree)
 
     async def _wait_gone(self) -> list[Proc]:
-        """Wait for the rest of the grace. Returns who is left."""
+        """Wait for the rest of the grace. Returns the processes that are left."""
         assert self._asked_at is not None
         interval = _LOOK_FIRST
         while (members := self._look()) and trio.current_time() < self._asked_at + self._grace:
@@ -257,7 +262,8 @@ class Child:
         return members
 
     async def _kill_all(self) -> list[Proc]:
-        """Kill whoever is left, again and again: they may fork faster than one look. Returns who is left after all."""
+        """Kill what is left. Returns what is left after that."""
+        # Again and again, because they may fork faster than one look.
         deadline = trio.current_time() + KILL_PATIENCE
         interval = _LOOK_FIRST
         while (members := self._look()) and trio.current_time() < deadline:
@@ -267,7 +273,8 @@ class Child:
         return members
 
     def _look(self) -> list[Proc]:
-        """Who is left. In the usual case nobody, which two system calls tell."""
+        """The processes that are left."""
+        # In the usual case there are none, and two system calls tell that.
         self._resources.orphans.look()
         tree = self._tree
         if tree.group_gone and not tree.adopted and (tree.cgroup is None or tree.cgroup.remove()):
@@ -297,7 +304,7 @@ class Child:
 
 
 def _move_all(group: Cgroup, heads: list[int]) -> None:
-    """Move these and all below them; what they fork meanwhile is caught in the next round."""
+    """Move these processes and all below them. What they fork meanwhile is moved in the next round."""
     moved: set[int] = set()
     for _ in range(_MOVE_ROUNDS_MAX):
         outside = descendants(heads) - moved - set(group.pids())
@@ -309,8 +316,9 @@ def _move_all(group: Cgroup, heads: list[int]) -> None:
 
 
 async def _wait_ended(pidfd: int) -> None:
-    """Wait for the end of a process that has probably just closed its output, so look twice before settling to wait."""
-    for _ in range(_GLANCES):
+    """Wait for the end of a process that has closed its output."""
+    # It is most likely about to end: to look a few times is cheaper than to wait for the descriptor.
+    for _ in range(_QUICK_LOOKS):
         if _has_ended(pidfd):
             return
         await trio.lowlevel.checkpoint()

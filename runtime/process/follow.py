@@ -1,4 +1,4 @@
-"""The output of a detached child: a file, because no pipe outlives the host, read as it grows."""
+"""The output of a detached child: a file that is read as it grows, because no pipe outlives the host."""
 
 from __future__ import annotations
 
@@ -54,8 +54,8 @@ class FileFollower:
         return self._done.is_set()
 
     async def stop(self, patience: float) -> None:
-        """The child is gone, so all it wrote is there: read the rest."""
-        del patience
+        """The child is gone: read the rest."""
+        del patience  # all that it wrote is in the file
         self._scope.cancel()
         await self._done.wait()
         await self._read()

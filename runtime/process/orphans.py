@@ -1,4 +1,9 @@
-"""The processes that were given to us because their parents died."""
+"""The processes that were given to us because their parents died.
+
+This program is a subreaper while it has children (prctl(2)): an orphan among its descendants becomes its child. To
+whom an orphan belongs is read from its environment, its group, its session or its control group. One that belongs to
+no child of ours is *foreign*: somebody else in this program started it, so it is neither signalled nor reaped.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +18,7 @@ from .tree import Tree
 
 @final
 class Orphans:
-    """The processes that were given to us because their parents died. One per program: being a subreaper is, too."""
+    """See the module. One for each program, because a subreaper is a program."""
 
     def __init__(self) -> None:
         self._trees: dict[str, Tree] = {}
@@ -45,11 +50,11 @@ class Orphans:
             self._roots.discard(tree.root_pid)
 
     def leave(self, tree: Tree) -> None:
-        """The root is reaped and its keeper goes; what is left hangs from orphans. Reap them to the last."""
+        """The root is reaped and its task ends; what is left of the tree are orphans. Reap each of them."""
         self._left.append(tree)
 
     def close(self) -> None:
-        """Look no more."""
+        """Look for nothing any more."""
         self._children.close()
 
     @property
@@ -65,6 +70,7 @@ class Orphans:
         self._foreign = {pid: start for pid, start in self._foreign.items() if pid in listed}
         for pid in listed - self._roots:
             proc = read_proc(pid)
+            # The number alone does not tell a process: it is used again. Number and start time together do.
             if proc is not None and self._foreign.get(pid) != proc.start_ticks:
                 self._classify(proc)
         for tree in tuple(self._adopting.values()):
@@ -85,6 +91,8 @@ class Orphans:
 
     def _is_foreign(self, proc: Proc, environ: list[bytes]) -> bool:
         """Whether a process that belongs to no tree never will; else it is asked about again."""
+        # While a process becomes another program it shows no environment; while a root has no number yet, its orphans
+        # cannot be told by their group. Both are asked about again at the next look.
         is_between_programs = not environ and not proc.is_dead
         return not is_between_programs and not self._rootless_count
 

@@ -35,7 +35,7 @@ _LAST_BYTES_MAX: Final = 4 * _READ_BYTES
 _END_OF_TERMINAL: Final = b"\x04"
 
 _scratch = memoryview(bytearray(_READ_BYTES))
-"""Between a read and the copy out of it nothing else runs, so one is enough for all."""
+"""Between a read and the copy out of it nothing else runs, so one buffer is enough for all."""
 
 
 @final
@@ -94,7 +94,7 @@ class PipeReader:
                 if self._spill is not None:
                     await self._spill.write(bytes(_scratch[:count]))
                 if count < _READ_BYTES:
-                    break
+                    break  # most likely there is no more now, and to find that out is a system call
 
     def _read_once(self) -> int | None:
         """Take one piece: its length, 0 at the end, ``None`` when there is nothing now."""
@@ -149,6 +149,7 @@ class PipeWriter:
             with self._scope, suppress(OSError):  # a closed pipe or terminal: the child reads no more
                 await self._write_all()
         finally:
+            # Whatever ended the writing: nothing more is taken, and the child is told so by the end of its input.
             self._queue.listener = None
             self._queue.discard()
             self._close()

@@ -1,6 +1,6 @@
 """The process shell: real children, started and ended by name.
 
-The shell owns a nursery in which every child has its keeper (:mod:`.child`). Leaving the shell, or cancelling what is
+The shell owns a nursery in which every child has its task (:mod:`.child`). Leaving the shell, or cancelling what is
 around it, orders every child to end and waits until each of them has, so nothing is alive afterwards but what was to
 be detached. It knows neither jobs nor agents: it gets a specification and the sinks of a child, and delivers facts.
 """
@@ -37,17 +37,12 @@ class ProcessShell:
         self._resources = resources
         self._deliver = deliver
         self._children: dict[str, Child] = {}
-        self._changed = trio.Event()
         self._is_closing = False
-
-    @property
-    def live_count(self) -> int:
-        """How many children have not ended yet."""
-        return len(self._children)
 
     def start(self, job_id: str, spec: JobSpec, sinks: Sinks) -> None:
         """Spawn a child. Exactly one exit follows, also when it cannot be spawned or the shell is closing."""
         if self._is_closing:
+            # An effect that was under way while the host began to close. It has its exit like any other.
             self._deliver(JobExited(job_id, Exit(ExitReason.HOST_STOPPED, detail="the host is stopping"), ""))
             return
         child = Child(job_id, spec, sinks, self._resources, self._deliver)
@@ -67,22 +62,11 @@ class ProcessShell:
             reason = ExitReason.LEFT_RUNNING if child.is_detached else ExitReason.HOST_STOPPED
             child.stop(reason, grace_ms / 1000)
 
-    async def drain(self, grace_ms: int) -> None:
-        """Take no more, end all children, and wait until each has had its exit delivered.
-
-        Cancellation: the orders stand, and leaving the shell waits for the children all the same.
-        """
-        self.stop_all(grace_ms)
-        while self._children:
-            await self._changed.wait()
-
     async def _keep(self, job_id: str, child: Child) -> None:
         try:
             await child.run()
         finally:
             del self._children[job_id]
-            self._changed.set()
-            self._changed = trio.Event()
 
     async def stop_when_cancelled(self) -> None:
         """Turn a cancellation into orders to the children; until it comes, look for their orphans."""
@@ -92,6 +76,7 @@ class ProcessShell:
                 if self._resources.orphans.expects_any:
                     self._resources.orphans.look()
         finally:
+            # Children are shielded, so that their exits are told: a cancellation has to be handed to them as an order.
             self.stop_all(round(STOP_GRACE * 1000))
 
 
@@ -107,7 +92,7 @@ async def open_process_shell(
     Args:
         deliver: Called synchronously with each fact, also while cancelled; must not raise.
         now_ms: The host's timeline.
-        use_cgroup: Whether long-lived children get control groups where they are to be had.
+        use_cgroup: Whether long-lived children get control groups where the system has them.
     """
     was_subreaper = set_subreaper(on=True)
     resources: ProcessResources | None = None

@@ -1,7 +1,7 @@
 """Starts one child: its pipes or its terminal, its own session, a handle on its end.
 
-Spawning blocks (a fork of a big program, an exec from a slow disk), so it happens in a worker thread, a bounded
-number at a time. Descriptors are made before, and closed whatever happens.
+Spawning blocks (a fork of a big program, an exec from a slow disk), so it happens in a worker thread, a bounded number
+at a time. Descriptors are made just before it, and closed whatever happens.
 """
 
 from __future__ import annotations
@@ -55,12 +55,12 @@ class Streams:
         self.stdin = self.stdout = self.stderr = None
 
     def close_theirs(self) -> None:
-        """Close the child's ends; it has its own copies."""
+        """Close the child's ends. The child has its own copies."""
         while self._theirs:
             os.close(self._theirs.pop())
 
     def for_child(self, fd: int) -> int:
-        """Note that a descriptor is the child's."""
+        """Note that a descriptor is the child's. Returns it."""
         self._theirs.append(fd)
         return fd
 
@@ -83,13 +83,13 @@ async def spawn(
     is_wanted: Callable[[], bool],
     open_file: Callable[[], int | None],
 ) -> Spawned | None:
-    """Start a child, all in one worker thread: not a descriptor is made before there is a thread to start it.
+    """Start a child, all of it in one worker thread: no descriptor is made before there is a thread to start the child.
 
     Args:
         spec: What to run.
         env: The whole environment.
         limiter: The worker threads.
-        is_wanted: Asked in the thread, just before: an order to stop may have overtaken the start.
+        is_wanted: Asked in the thread, just before the start, because an order to stop may have come first.
         open_file: Called in the thread: opens what a detached child writes to instead of a pipe.
 
     Returns:
@@ -150,7 +150,7 @@ def _open_terminal(spec: JobSpec, streams: Streams) -> tuple[Sequence[str], _End
     streams.stdout, slave = pty.openpty()
     streams.for_child(slave)
     os.set_blocking(streams.stdout, False)
-    streams.stdin = os.dup(streams.stdout)
+    streams.stdin = os.dup(streams.stdout)  # each end is closed by itself
     fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", *TERMINAL_SIZE, 0, 0))
     return (SHELL, "-c", _ON_TERMINAL, os.ttyname(slave), *spec.argv), (slave, slave, slave)
 

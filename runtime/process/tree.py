@@ -1,14 +1,16 @@
 """Everything that came of one child: who belongs to it, and how it is ended.
 
-A process belongs to a job's tree when it is in the root's process group or session, when it descends from one that
-is, when it is in the job's cgroup, or when it was given to us as an orphan (we are a subreaper) and its environment
-names the job. What leaves all of these, by a new session and a double fork with a cleared environment within the
-first moments, cannot be told from a stranger's child, and strangers are never signalled and never reaped.
+A process belongs to the tree of a child when it is in the root's process group or session, when it descends from one
+that is, when it is in the child's control group, or when it was given to us as an orphan (we are a subreaper) and its
+environment names the child. A process that leaves all of these, by a new session and a double fork with a cleared
+environment within the first moments, cannot be told from a stranger's child. Strangers are never signalled and never
+reaped.
 
-Numbers are used again. While the root is not reaped, its number, and with it the number of its group and session,
-cannot be, so the group is signalled as a whole. Once it is reaped, the group's number stays taken as long as somebody
-is in it; that is asked in the same breath (:meth:`Tree.root_reaped`), and afterwards each process is signalled by
-itself, checked by its start time (:mod:`.procfs`). A group that is empty then is never looked for again.
+Process numbers are used again. While the root is not reaped, its number cannot be used again, and neither can the
+number of its group and session; so the group is signalled as a whole. Once the root is reaped, the number of its group
+stays taken as long as a process is in it. That is asked at once (:meth:`Tree.root_reaped`). Afterwards each process is
+signalled by itself, checked by its start time (:mod:`.procfs`). A group that is empty by then is never looked for
+again.
 """
 
 from __future__ import annotations
@@ -25,18 +27,18 @@ from .cgroup import Cgroup
 from .procfs import Proc, send_signal
 
 MARKER: Final = "WAKEWARD_JOB"
-"""The environment variable that names the job to which a process belongs."""
+"""The environment variable that names the child to whose tree a process belongs."""
 
 
 @final
 @define(eq=False)
 class Tree:
-    """One job's processes.
+    """The processes of one child.
 
     Attributes:
         root_pid: Unset until the root is spawned.
         adopted: Its orphans, which are ours to reap.
-        seen: Number and start time of all that were ever found to belong to it. A zombie can be told by nothing else.
+        seen: Number and start time of all that were ever found to belong to it. Nothing else tells a zombie.
     """
 
     token: str
@@ -53,14 +55,15 @@ class Tree:
         return f"{MARKER}={self.token}".encode()
 
     def heads(self) -> list[int]:
-        """Where its branches begin, as far as they are ours to know."""
+        """The roots of its branches: the child itself, and its orphans."""
         root = [self.root_pid] if self.root_pid is not None and not self.reaped else []
         return [*root, *self.adopted]
 
     def root_reaped(self) -> None:
-        """Note that the root's status was taken. Call it at once: it asks whether the group's number is still ours."""
+        """Note that the root's status was taken. Call it at once."""
         assert self.root_pid is not None
         self.reaped = True
+        # From now on the number is the group's only as long as a process is in it. Later it could be another group's.
         try:
             os.killpg(self.root_pid, 0)
         except ProcessLookupError:
@@ -76,13 +79,13 @@ class Tree:
         if self.root_pid is not None and not self.reaped:
             with suppress(ProcessLookupError, PermissionError):
                 os.killpg(self.root_pid, number)
-            rest = [proc for proc in rest if proc.pgrp != self.root_pid]  # nobody is signalled twice
+            rest = [proc for proc in rest if proc.pgrp != self.root_pid]  # no process gets the signal twice
         for proc in rest:
             with suppress(PermissionError):  # a set-user-ID program: it will be found to be still there
                 send_signal(proc, number)
 
     def members(self, procs: list[Proc]) -> list[Proc]:
-        """Who of the tree is alive, among all processes at one instant."""
+        """The living processes of the tree, among all processes at one instant."""
         own = set(self.cgroup.pids()) if self.cgroup is not None else set[int]()
         found = {proc.pid: proc for proc in procs if self._belongs(proc) or proc.pid in own}
         _add_descendants(found, procs)

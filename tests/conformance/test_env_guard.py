@@ -13,9 +13,9 @@ from wakeward.protocols.jobs.env_guard import (
     is_blocked_inherited,
     is_blocked_override,
     override_env_name,
-    portable_env_name,
     sanitize_env,
 )
+from wakeward.protocols.openclaw.env_name import portable_env_name
 
 _THEIR_MARKER = "OPENCLAW_CLI"
 

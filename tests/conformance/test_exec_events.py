@@ -6,12 +6,12 @@ import pytest
 from support.exec_rows import is_due, told_by
 from support.vectors import Row, each_row
 from wakeward.protocols.errors import InvalidInputError
+from wakeward.protocols.jobs.completion import parse_exec_completion
 from wakeward.protocols.jobs.notice import compact_output, exit_label
 from wakeward.protocols.openclaw.event_text import (
     is_cron_event,
     is_exec_completion,
     is_relayable_completion,
-    parse_exec_completion,
 )
 
 

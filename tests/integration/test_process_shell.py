@@ -277,14 +277,14 @@ async def test_a_start_while_the_shell_closes_has_its_exit() -> None:
             assert stage.told == []
 
 
-async def test_draining_ends_all_and_waits() -> None:
+async def test_stopping_all_ends_all() -> None:
     with trio.fail_after(10):
         async with open_job_stage() as stage:
             handles = [stage.jobs.start(JobSpec("sleep 60"), MAIN) for _ in range(10)]
             await wait_until(lambda: len(stage.started) == 10)
-            await stage.shell.drain(1_000)
+            stage.shell.stop_all(1_000)
+            await wait_until(lambda: all(handle.exit for handle in handles))
             assert {handle.exit and handle.exit.reason for handle in handles} == {ExitReason.HOST_STOPPED}
-            assert stage.shell.live_count == 0
 
 
 async def test_a_foreground_caller_that_is_cancelled_takes_its_child_with_it() -> None:

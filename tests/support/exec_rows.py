@@ -87,4 +87,6 @@ def delivery_of(given: Facts | None) -> DeliveryContext | None:
 
 
 def delivery_row(delivery: DeliveryContext | None) -> Facts | None:
-    return delivery and {name: getattr(delivery, name) for name in ("channel", "to", "account_id", "thread_id")}
+    if not delivery:
+        return None
+    return {name: getattr(delivery, name) for name in ("channel", "to", "account_id", "thread_id")}

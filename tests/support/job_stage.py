@@ -175,14 +175,12 @@ async def open_job_stage(*, use_cgroup: bool = True) -> AsyncGenerator[ProcessSt
     """Everything around real children. Checks at the end that each start had one exit."""
     async with trio.open_nursery() as nursery:
         stage = ProcessStage(nursery, JobLimits(live_count_max=100_000))
-        shell: ProcessShell | None = None
         try:
             async with open_process_shell(stage.deliver, stage.now_ms, use_cgroup=use_cgroup) as shell:
                 stage.shell = shell
                 stage.use(shell)
                 yield stage
         finally:
-            assert shell is None or shell.live_count == 0
             assert stage.table.statistics().live_count == 0
             assert all(len(exits) == 1 for exits in stage.exits.values())
             assert set(stage.started) <= set(stage.exits)

@@ -86,7 +86,9 @@ class Stage:
         handle = self.jobs.start(spec, contract, background=background)
         self.driver.run()
         self.tell(JobStarted(handle.id, 100))
-        return self.table.find("ops", handle.id)
+        job = self.table.live(handle.id)
+        assert job is not None
+        return job
 
     def exit(self, job: JobStreams, ended: Exit | None = None, output: bytes = b"done\n") -> list[Any]:
         """End a job; what the router is told."""

@@ -49,7 +49,9 @@ class SeenOrAnnounced(RuleBasedStateMachine):
     @rule(background=st.booleans())
     def start(self, *, background: bool) -> None:
         handle = self.stage.jobs.start(PLAIN, MAIN, background=background)
-        self.cases.append(Case(self.stage.table.find("ops", handle.id), not background))
+        job = self.stage.table.live(handle.id)
+        assert job is not None
+        self.cases.append(Case(job, not background))
 
     @rule(index=INDEX)
     def wait(self, index: int) -> None:
@@ -64,6 +66,16 @@ class SeenOrAnnounced(RuleBasedStateMachine):
                 self.show(case.job)
             case.job.waiting_count -= 1
             self.stage.table.release_if_unseen(case.job)
+
+    @rule(index=INDEX)
+    def stop_waiting_at_the_next_commit(self, index: int) -> None:
+        """Between a decision of the supervisor and the moment in which the handles are shown it."""
+
+        def leave(_owner: str, _records: object) -> None:
+            self.stage.driver.on_commit = lambda _owner, _records: None
+            self.stop_waiting(index, sees=False)
+
+        self.stage.driver.on_commit = leave
 
     @rule(index=INDEX, is_cancelled=st.booleans())
     def caller_ends(self, index: int, *, is_cancelled: bool) -> None:

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from wakeward.protocols.jobs.completion import parse_exec_completion
 from wakeward.protocols.jobs.exit import Exit, ExitReason, ExitStatus
 from wakeward.protocols.jobs.notice import (
     OUTPUT_SHOWN_UNITS_MAX,
@@ -17,7 +18,7 @@ from wakeward.protocols.jobs.notice import (
 )
 from wakeward.protocols.jobs.record import Contract, JobRecord, JobState, KeptSpec, NoticeState
 from wakeward.protocols.jobs.terms import contract_for
-from wakeward.protocols.openclaw.event_text import is_exec_completion, parse_exec_completion
+from wakeward.protocols.openclaw.event_text import is_exec_completion
 from wakeward.protocols.sessions.locate import locate
 from wakeward.protocols.sessions.route import Routing, Scope
 from wakeward.protocols.values.ecmascript import utf16_head, utf16_len, utf16_tail
@@ -123,9 +124,9 @@ def test_output_keeps_to_one_line() -> None:
         ("global", "ops", Routing(), Contract("ops", "agent:ops:global")),
         ("legacy", "ops", Routing(), Contract("ops", "agent:ops:legacy")),
         ("agent:ops:subagent:x", None, Routing(), Contract("ops", "agent:ops:subagent:x", wakes=False)),
-        ("agent:ops:Subagent:x:cron:n:run:1", None, Routing(), Contract("ops", "agent:ops:subagent:x:cron:n:run:1", wakes=False)),
+        ("agent:ops:Subagent:x:run:1", None, Routing(), Contract("ops", "agent:ops:subagent:x:run:1", wakes=False)),
     ],
-)  # fmt: skip
+)
 def test_a_contract_says_at_the_start_where_the_notice_will_go(
     session_key: str, agent_id: str | None, routing: Routing, contract: Contract
 ) -> None:

@@ -6,7 +6,6 @@ from itertools import pairwise
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from wakeward.protocols.jobs.input import INPUT_MAX_BYTES, InputQueue
 from wakeward.protocols.jobs.output import (
     POLL_MAX_BYTES,
     LogPage,
@@ -18,6 +17,7 @@ from wakeward.protocols.jobs.output import (
     page_lines,
 )
 from wakeward.protocols.jobs.terminal_output import TerminalSanitizer, show_controls
+from wakeward.protocols.values.ecmascript import utf16_tail
 
 
 def filled(*pieces: bytes, head: int = 8, tail: int = 8) -> OutputBuffer:
@@ -165,17 +165,19 @@ def test_pages_of_a_log(offset: int | None, limit: int | None, page: LogPage) ->
     assert page_lines("a\r\nb\nc\n", offset=offset, limit=limit) == page
 
 
-def test_an_input_queue_takes_all_or_nothing_and_keeps_order() -> None:
-    queue = InputQueue(b"first ", stay_open=True)
-    assert queue.put(b"second")
-    assert not queue.put(b"x" * INPUT_MAX_BYTES)
-    assert queue.take() == b"first second"
-    assert queue.is_empty
-    queue.close()
-    assert not queue.put(b"late")
+COLOURED, WIDE, LONG = b"\x1b[31mred\x1b[0m plain\n", b"caf\xc3\xa9 \xf0\x9f\x98\x80\n", b"x" * 700 + b"\n"
+LINES = st.lists(st.sampled_from([COLOURED, WIDE, LONG, b"\r\n", b"\x1b]0;title\x07", b"\x00", b"\xff\x1b[3"]))
 
 
-def test_an_input_queue_without_stay_open_ends_after_its_first_bytes() -> None:
-    queue = InputQueue(b"all", stay_open=False)
-    assert queue.closed
-    assert queue.take() == b"all"
+@given(LINES, st.integers(1, 400))
+def test_the_end_of_a_long_output_reads_as_if_all_of_it_had_been_read(lines: list[bytes], times: int) -> None:
+    buffer = OutputBuffer(1_000, 50_000)
+    for _ in range(times):
+        buffer.append(b"".join(lines), 0)
+    assert buffer.tail_text(2_000) == utf16_tail(buffer.text(), 2_000)
+
+
+def test_a_line_without_end_is_read_in_whole() -> None:
+    buffer = OutputBuffer(0, 100_000)
+    buffer.append(b"\n" + b"\x1b[31mx" * 10_000, 0)
+    assert buffer.tail_text(2_000) == "x" * 2_000

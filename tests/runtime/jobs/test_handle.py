@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import random
 from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 from typing import Any
@@ -11,21 +10,20 @@ import pytest
 import trio
 import trio.testing
 from support.fake_process import FakeChild, FakeProcesses, call_at_in
-from support.recording import RecordingContext
-from wakeward.actors.jobs.ports import JobExited, JobStarted
-from wakeward.actors.jobs.record import Contract, Job, JobState
-from wakeward.actors.jobs.registry import JobLimits, JobRegistry, TooManyJobsError, UnknownJobError
-from wakeward.actors.jobs.supervisor import JobsSupervisor
+from support.job_stage import JobStage
 from wakeward.protocols.errors import HostClosedError, InvalidInputError
 from wakeward.protocols.jobs.exit import Exit, ExitReason
 from wakeward.protocols.jobs.input import INPUT_MAX_BYTES
+from wakeward.protocols.jobs.limits import JobLimits
+from wakeward.protocols.jobs.messages import JobExited, StartJob
+from wakeward.protocols.jobs.record import Audience, Contract, JobState
 from wakeward.protocols.jobs.spec import JobSpec
 from wakeward.protocols.receipt import ACCEPTED, Receipt, Refusal
 from wakeward.protocols.wakes.messages import Notice, NoticeSeen
 from wakeward.runtime.jobs.handle import JobHandle
-from wakeward.runtime.jobs.jobs import Jobs, child_environment
+from wakeward.runtime.jobs.table import TooManyJobsError
 
-OPS = Contract("agent:ops:main", "ops")
+OPS = Contract("ops", "agent:ops:main")
 SCRIPTS: dict[str, FakeChild] = {
     "quick": FakeChild(writes=((0, b"hi\n"),), ends_after_ms=10),
     "minute": FakeChild(writes=((1_000, b"one\n"), (2_000, b"two\n")), ends_after_ms=60_000, exit_code=3),
@@ -36,40 +34,22 @@ SCRIPTS: dict[str, FakeChild] = {
 }
 
 
-class Stage:
-    def __init__(self, nursery: trio.Nursery, limits: JobLimits | None) -> None:
-        self.context = RecordingContext("exec")
-        self.registry = JobRegistry(random.Random(7).randrange, limits)
-        self.processes = FakeProcesses(self.script, self.deliver, self.now_ms, call_at_in(nursery, self.now_ms))
-        self.supervisor = JobsSupervisor(self.context, self.processes, self.registry)
-        self.jobs = Jobs(self.registry, self.tell, self.now_ms)
-        self.answer = ACCEPTED
+class Stage(JobStage):
+    """With scripted children."""
 
-    def script(self, job: Job) -> FakeChild:
-        return SCRIPTS[str(job.spec.command)]
-
-    def now_ms(self) -> int:
-        return round(trio.current_time() * 1000)
-
-    def deliver(self, message: JobStarted | JobExited) -> None:
-        self.supervisor.receive(message)
-
-    def tell(self, to: str, message: object) -> Receipt:
-        assert to == "exec"
-        if self.answer:
-            self.supervisor.receive(message)
-        return self.answer
+    def __init__(self, nursery: trio.Nursery, limits: JobLimits) -> None:
+        super().__init__(nursery, limits)
+        self.processes = FakeProcesses(
+            lambda spec: SCRIPTS[str(spec.command)], self.deliver, self.now_ms, call_at_in(nursery, self.now_ms)
+        )
+        self.use(self.processes)
 
     def start(self, command: str, contract: Contract = OPS) -> JobHandle:
         return self.jobs.start(JobSpec(command), contract)
 
-    @property
-    def told(self) -> list[Any]:
-        return [message for _, message in self.context.told]
-
 
 @asynccontextmanager
-async def open_stage(limits: JobLimits | None = None) -> AsyncGenerator[Stage]:
+async def open_stage(limits: JobLimits = JobLimits()) -> AsyncGenerator[Stage]:
     async with trio.open_nursery() as nursery:
         yield Stage(nursery, limits)
         nursery.cancel_scope.cancel()
@@ -178,14 +158,14 @@ async def test_a_cancelled_waiter_leaves_the_exit_to_be_announced(
                 nursery.start_soon(wait, handle)
                 await trio.testing.wait_all_tasks_blocked()
                 scope.cancel()
-                stage.deliver(JobExited(handle.id, Exit(ExitReason.EXIT, 1)))
+                stage.deliver(JobExited(handle.id, Exit(ExitReason.EXIT, 1), ""))
         assert len(stage.told) == 1
 
 
 async def test_a_waiter_that_is_served_and_one_that_is_cancelled(autojump_clock: trio.testing.MockClock) -> None:
     async with open_stage() as stage:
         handle = stage.start("minute")
-        other = stage.jobs.get("ops", handle.id)
+        (other,) = stage.jobs.list("ops")
         async with trio.open_nursery() as nursery:
             nursery.start_soon(handle.wait_exit)
             with trio.move_on_after(10):
@@ -196,10 +176,9 @@ async def test_a_waiter_that_is_served_and_one_that_is_cancelled(autojump_clock:
 async def test_handles_are_scoped_to_the_owner(autojump_clock: trio.testing.MockClock) -> None:
     async with open_stage() as stage:
         handle = stage.start("minute")
-        theirs = stage.start("minute", Contract("agent:other:main", "other"))
+        theirs = stage.start("minute", Contract("other", "agent:other:main"))
         assert [one.id for one in stage.jobs.list("ops")] == [handle.id]
-        with pytest.raises(UnknownJobError):
-            stage.jobs.get("ops", theirs.id)
+        assert [one.id for one in stage.jobs.list("other")] == [theirs.id]
 
 
 async def test_killing_and_the_grace(autojump_clock: trio.testing.MockClock) -> None:
@@ -273,7 +252,30 @@ async def test_stopping_all_ends_all_but_the_detached(autojump_clock: trio.testi
         assert stage.told == []
 
 
-def test_an_environment_with_a_refused_variable_is_an_error_that_names_it() -> None:
-    with pytest.raises(InvalidInputError, match="LD_PRELOAD"):
-        child_environment({"LD_PRELOAD": "x.so"})
-    assert child_environment({"COLOUR": "red"})["COLOUR"] == "red"
+async def test_what_its_supervisor_will_never_show_is_shown_by_the_table(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    """A start, or an exit, became a dead letter: nobody waits for ever."""
+    async with open_stage() as stage:
+        lost, ended = stage.start("for-ever"), stage.start("for-ever")
+        starting = StartJob(lost.id, lost.spec, OPS, Audience.OWNER)
+        stage.jobs.give_up(starting, "the supervisor crashed")
+        stage.jobs.give_up(starting, "once more")
+        stage.jobs.give_up(JobExited(ended.id, Exit(ExitReason.EXIT, 3), ""), "the supervisor crashed")
+        stage.jobs.give_up(Notice, "is no job's")
+        seen = await lost.wait_exit()
+        assert (seen.reason, seen.detail) == (ExitReason.SPAWN_ERROR, "not started: the supervisor crashed")
+        assert (await ended.wait_exit()).exit_code == 3
+        assert {lost.state, ended.state} == {JobState.EXITED}
+        assert stage.table.statistics().live_count == 0
+        assert stage.jobs.list("ops") == []
+
+
+async def test_a_caller_whose_time_is_up_in_the_instant_of_the_exit_does_not_lose_it(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    async with open_stage() as stage:
+        handle = await stage.jobs.run(JobSpec("minute"), OPS, yield_after_ms=60_000)
+        await trio.testing.wait_all_tasks_blocked()
+        assert (handle.exit is not None and not handle.is_backgrounded) != bool(stage.told)
+        assert len(stage.records["ops"]) == len(stage.told)
