@@ -22,6 +22,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
 from support.world import World, through_storage
 from wakeward.actors import router as router_module
+from wakeward.actors.agent import session as session_module
 from wakeward.actors.agent import turns as turns_module
 from wakeward.actors.agent.core import AgentCore
 from wakeward.actors.agent.events import SessionEvents
@@ -34,7 +35,7 @@ from wakeward.protocols.config import AgentSettings, HeartbeatSchedule, QueuePol
 from wakeward.protocols.journal.apply import AgentImage, apply, records_of
 from wakeward.protocols.sessions.locate import Location
 from wakeward.protocols.wakes import cooldown as cooldown_module
-from wakeward.protocols.wakes.cooldown import CooldownClock, CooldownPolicy
+from wakeward.protocols.wakes.cooldown import CooldownClock, CooldownPolicy, DeferReason
 from wakeward.protocols.wakes.decision import Decision, DecisionKind
 from wakeward.protocols.wakes.event import Event
 from wakeward.protocols.wakes.event_queue import EventQueue, FailedTurn
@@ -184,6 +185,8 @@ class Agents(RuleBasedStateMachine):
             assert all(self.world.now_ms - start >= SPACING_MS for start in recent), "cooldown: spacing"
 
     def check_manual(self, session: str, before: int) -> None:
+        skipped = [decision for decision in self.world.kinds(DecisionKind.SKIPPED) if decision.intent is Intent.MANUAL]
+        assert not {decision.reason for decision in skipped} & set(DeferReason), "manual always runs"
         found = self.world.states[session.split(":")[1]].sessions.get(session)
         ran = any(turn.session_key == session for turn in self.world.started[before:])
         if ran or self.world.paused or found is None:
@@ -385,7 +388,7 @@ def unbounded_retry(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def overlapping_turns(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(turns_module, "SERVED", frozenset())
+    monkeypatch.setattr(session_module, "SERVED", frozenset())
 
 
 def unbounded_turns(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -431,7 +434,7 @@ def changes_that_are_not_stored(monkeypatch: pytest.MonkeyPatch) -> None:
     def forgetful(self: AgentCore, session: Any, record: Any) -> None:
         put(self, session, record)
         if record.turn is not None:
-            self._changed.clear()
+            self._changed = None
 
     monkeypatch.setattr(AgentCore, "put", forgetful)
 

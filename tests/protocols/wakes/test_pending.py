@@ -32,7 +32,7 @@ def test_the_short_way_comes_to_the_same(history: list[tuple[int, Wake]], not_be
     now_ms = 0
     for after_ms, wake in history:
         now_ms += after_ms
-        short, long = short.request(wake, now_ms), long.offer(pending_wake(wake, now_ms))
+        short, long = short.request(wake, now_ms)[0], long.offer(pending_wake(wake, now_ms))
         assert short == long
         if long.event is not None:
             held = evolve(long.event, not_before_ms=not_before_ms, retained=retained)
@@ -43,7 +43,7 @@ def test_the_short_way_comes_to_the_same(history: list[tuple[int, Wake]], not_be
 def test_nothing_is_lost_in_a_merge(history: list[tuple[int, Wake]]) -> None:
     wakes = SessionWakes()
     for now_ms, wake in history:
-        wakes = wakes.request(wake, now_ms)
+        wakes, _, _ = wakes.request(wake, now_ms)
     taken, left = wakes.take(1_000_000)
     assert sum(len(wake.reasons) + wake.reasons_omitted for wake in taken) == len(history)
     assert {task for wake in taken for task in wake.tasks} == {task for _, wake in history for task in wake.tasks}
@@ -54,7 +54,7 @@ def test_nothing_is_lost_in_a_merge(history: list[tuple[int, Wake]]) -> None:
 def test_reasons_are_bounded_and_the_rest_is_counted() -> None:
     wakes = SessionWakes()
     for n in range(REASONS_MAX + 7):
-        wakes = wakes.request(Wake(SESSION, Source.HOOK, Intent.EVENT, f"r{n}"), 0)
+        wakes = wakes.request(Wake(SESSION, Source.HOOK, Intent.EVENT, f"r{n}"), 0)[0]
     assert wakes.event is not None
     assert wakes.event.reasons == tuple(f"r{n}" for n in range(REASONS_MAX))
     assert wakes.event.reasons_omitted == 7
@@ -66,7 +66,7 @@ def test_what_is_due_can_be_taken_at_that_instant_and_not_before(
 ) -> None:
     wakes = SessionWakes().block(blocked_ms)
     for now_ms, wake in history:
-        wakes = wakes.request(wake, now_ms)
+        wakes, _, _ = wakes.request(wake, now_ms)
     earliest_ms = wakes.earliest_ms()
     if earliest_ms is None:
         assert not wakes
@@ -84,7 +84,7 @@ def test_a_value_is_replaced_and_never_changed(history: list[tuple[int, Wake]], 
     before: list[tuple[SessionWakes, str]] = []
     for now_ms, wake in history:
         before.append((wakes, repr(wakes)))
-        wakes = wakes.request(wake, now_ms).block(until_ms)
+        wakes = wakes.request(wake, now_ms)[0].block(until_ms)
         before.append((wakes, repr(wakes)))
         wakes = wakes.take(now_ms)[1]
     assert all(repr(value) == said for value, said in before)
