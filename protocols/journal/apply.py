@@ -37,7 +37,10 @@ class AgentImage:
 
 def apply(image: AgentImage, record: Record) -> None:
     """Bring an image up to date with one committed record."""
-    _APPLY[type(record)](image, record)
+    if type(record) is SessionRecord:  # the commonest by far: each wake changes one
+        image.sessions[record.key] = record
+    else:
+        _APPLY[type(record)](image, record)
 
 
 def records_of(image: AgentImage) -> Iterator[Record]:
@@ -56,10 +59,6 @@ def _agent(image: AgentImage, record: AgentRecord) -> None:
 
 def _agent_forgotten(image: AgentImage, _record: AgentForgotten) -> None:
     image.agent = None
-
-
-def _session(image: AgentImage, record: SessionRecord) -> None:
-    image.sessions[record.key] = record
 
 
 def _session_forgotten(image: AgentImage, record: SessionForgotten) -> None:
@@ -93,7 +92,6 @@ def _job_forgotten(image: AgentImage, record: JobForgotten) -> None:
 _APPLY: Final[dict[type, Callable[[AgentImage, Any], None]]] = {
     AgentRecord: _agent,
     AgentForgotten: _agent_forgotten,
-    SessionRecord: _session,
     SessionForgotten: _session_forgotten,
     Event: _event,
     EventsRemoved: _events_removed,
