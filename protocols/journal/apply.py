@@ -16,6 +16,8 @@ from ..wakes.event import Event
 from ..wakes.session_record import SessionRecord
 from .records import AgentForgotten, AgentRecord, EventsRemoved, JobForgotten, Record, SessionForgotten
 
+__all__ = ["AgentImage", "apply", "records_of"]
+
 
 @final
 @define

@@ -25,6 +25,8 @@ from ..wakes.session_record import SessionRecord
 from .port import RECORD_BYTES_MAX
 from .records import AgentForgotten, AgentRecord, EventsRemoved, JobForgotten, Record, SessionForgotten
 
+__all__ = ["RecordError", "StoredRecord", "decode_record", "encode_record"]
+
 _KINDS: Final[dict[str, tuple[type[Record], int]]] = {
     "agent": (AgentRecord, 1),
     "agent-forgotten": (AgentForgotten, 1),
