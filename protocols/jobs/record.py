@@ -1,4 +1,4 @@
-"""One job as a value: what is durable of a child process, its owner and its terms.
+"""The record of a job: the durable facts about a child process, its owner and its terms.
 
 A record is replaced as a whole and never changed in place. It can be stored: it holds no callable, no buffer, no
 process handle, and never the environment or the input of the child, because those hold secrets. What belongs to the
@@ -193,6 +193,6 @@ class JobRecord:
         assert state is self.state or state in STATE_MOVES[self.state], f"{self.id}: {self.state} to {state}"
         assert audience is self.audience or audience in AUDIENCE_MOVES[self.audience], f"{self.id}: to {audience}"
         assert notice is self.notice or notice in NOTICE_MOVES[self.notice], f"{self.id}: {self.notice} to {notice}"
-        if notice is NoticeState.SETTLED:
+        if notice is NoticeState.SETTLED:  # only the notice needs the tail
             changes["tail"] = ""
         return evolve(self, state=state, audience=audience, notice=notice, **changes)

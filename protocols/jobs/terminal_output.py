@@ -1,10 +1,10 @@
-r"""Makes terminal output readable: control sequences out, the rest of the controls visible.
+r"""Makes terminal output readable: control sequences are removed, and other control characters are made visible.
 
-A parser in the manner of Paul Williams' DEC state machine, reduced to what must be recognised to be dropped: CSI
+The parser follows Paul Williams' state machine of DEC terminals. It recognises only what has to be removed: CSI
 sequences, the string sequences (OSC, DCS, SOS, PM, APC) with their terminator, and two-character escapes with their
-intermediates. It has no buffer: a sequence that spans two pieces costs one state, so a hostile stream that never ends
-its sequence cannot grow anything. OpenClaw (``sanitizeBinaryOutput``) then removes format characters (bidi overrides,
-zero-width characters: they hide text from the reader) and shows the other controls as ``\x1b``; so do we.
+intermediates. It keeps a state and no buffer, so a hostile stream that never ends a sequence takes no memory. After
+that we do as OpenClaw (``sanitizeBinaryOutput``): format characters, which can hide text from the reader (bidi
+overrides, zero-width characters), are removed, and the other controls are shown as ``\x1b``.
 """
 
 from __future__ import annotations
@@ -37,13 +37,13 @@ class _State(enum.Enum):
 
 @final
 class TerminalSanitizer:
-    """One stream's sanitiser: feed it text as it comes, it returns what a reader may see."""
+    """The sanitiser of one stream. It is fed with text as it comes, and returns what a reader may see."""
 
     def __init__(self) -> None:
         self._state = _State.TEXT
 
     def feed(self, text: str) -> str:
-        """The readable part of ``text``. What begins a sequence that is not finished is withheld, and dropped."""
+        """The readable part of ``text``. A sequence that ``text`` leaves unfinished is dropped, also its rest."""
         if self._state is not _State.TEXT or _INTRODUCER.search(text):
             text = self._strip(text)
         return show_controls(text)
@@ -82,6 +82,7 @@ class TerminalSanitizer:
 
     def _escape(self, text: str, at: int) -> int:
         char = text[at]
+        # A new ESC starts the sequence over. Space to "/" are intermediates: the final character is still to come.
         if char == "\x1b" or " " <= char <= "/":
             return at + 1
         if char == "[":
@@ -95,6 +96,7 @@ class TerminalSanitizer:
         if _INTRODUCER.match(char):
             self._begin(char)
             return at + 1
+        # CAN and SUB cancel a sequence.
         if char in {"\x18", "\x1a"} or "@" <= char <= "~":
             self._state = _State.TEXT
             return at + 1
@@ -117,12 +119,12 @@ class TerminalSanitizer:
         if text[at] == "\\":
             self._state = _State.TEXT
             return at + 1
-        self._state = _State.ESCAPE  # any other escape ends the string and begins anew
+        self._state = _State.ESCAPE  # any other escape ends the string and begins a new sequence
         return at
 
 
 def show_controls(text: str) -> str:
-    r"""Format characters out, control characters but tab and line ends as ``\xNN``."""
+    r"""Remove format characters, and show control characters as ``\xNN``, except tabs and line ends."""
     if not text.isascii():
         text = _FORMAT.sub("", text)
     return _CONTROL.sub(lambda found: f"\\x{ord(found.group()):02x}", text)

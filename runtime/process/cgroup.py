@@ -1,9 +1,10 @@
-"""A control group for a job, where one is to be had: the one thing that no process can leave by forking.
+"""A control group for a job, on machines that allow it. No process can leave its control group by forking.
 
-Version 2 only (cgroups(7)): ``cgroup.kill`` ends all of a group at once. The group is made below the one in which
-this program runs, so it needs either root or delegation; no controller is switched on, so the rule against inner
-processes does not matter. Moving a process costs close to a millisecond of waiting inside the kernel, as much as the
-whole rest of a start; so a job is moved in when it has lived for a while, with all that came of it until then.
+Only version 2 is used (cgroups(7)), where ``cgroup.kill`` ends all processes of a group at once. The group is made
+below the one in which this program runs, so the program needs either root or delegation. No controller is switched on,
+so the rule against processes in inner groups does not apply. To move a process takes close to a millisecond of waiting
+inside the kernel, as much as the whole rest of a start. So a job is moved only when it has run for a while, together
+with all processes that it has started until then.
 """
 
 from __future__ import annotations
@@ -16,19 +17,19 @@ from typing import Final, final
 from attrs import define
 
 NAME_PREFIX: Final = "wakeward-"
-"""Before the process id of the program whose group it is."""
+"""The beginning of a group's name. The process id of the program that made the group follows."""
 
 
 @final
 @define(eq=False)
 class Cgroup:
-    """One job's group. Gone when it was removed."""
+    """The control group of one job."""
 
     path: Path
     relative: str
 
     def add(self, pid: int) -> bool:
-        """Move a process in; false when it is gone or may not be moved."""
+        """Move a process into the group. Returns false if the process is gone, or may not be moved."""
         try:
             (self.path / "cgroup.procs").write_text(str(pid))
         except OSError:
@@ -36,19 +37,19 @@ class Cgroup:
         return True
 
     def pids(self) -> list[int]:
-        """Who is in it, zombies left out."""
+        """The ids of the processes in the group. The kernel leaves zombies out."""
         try:
             return [int(line) for line in (self.path / "cgroup.procs").read_text().split()]
         except OSError:
             return []
 
     def kill(self) -> None:
-        """SIGKILL to all in it (Linux 5.14). Older kernels leave it to the walk."""
+        """Send SIGKILL to all processes in the group. Does nothing before Linux 5.14, which has no ``cgroup.kill``."""
         with suppress(OSError):
             (self.path / "cgroup.kill").write_text("1")
 
     def remove(self) -> bool:
-        """Remove it; false while somebody is in it."""
+        """Remove the group. Returns false while a process is in it."""
         try:
             self.path.rmdir()
         except FileNotFoundError:
@@ -61,13 +62,13 @@ class Cgroup:
 @final
 @define(eq=False)
 class CgroupParent:
-    """The group under which a host's jobs get theirs."""
+    """The group of a host. The groups of its jobs are made below it."""
 
     path: Path
     relative: str
 
     def make(self, name: str) -> Cgroup | None:
-        """A new group; ``None`` when it cannot be made (a limit of the system)."""
+        """Make a group for one job; ``None`` if the system allows no more groups."""
         group = Cgroup(self.path / name, f"{self.relative}/{name}")
         try:
             group.path.mkdir()
@@ -76,13 +77,13 @@ class CgroupParent:
         return group
 
     def remove(self) -> None:
-        """Remove it, if nothing is left in it."""
+        """Remove the host's group, if nothing is left in it."""
         with suppress(OSError):
             self.path.rmdir()
 
 
 def find_cgroup_parent(name: str) -> CgroupParent | None:
-    """Make the host's group below our own; ``None`` where there is no version 2 or no right to do so."""
+    """Make the host's group below our own; ``None`` if version 2 is not mounted, or if we have no right to make one."""
     mount = _mount_point()
     own = read_cgroup("self")
     if mount is None or own is None:
@@ -94,6 +95,7 @@ def find_cgroup_parent(name: str) -> CgroupParent | None:
         parent.path.mkdir()
     except OSError:
         return None
+    # A group that we could make can still be useless: not delegated to us, or no cgroup.kill (before Linux 5.14).
     if os.access(parent.path / "cgroup.procs", os.W_OK) and (parent.path / "cgroup.kill").exists():
         return parent
     parent.remove()
@@ -101,11 +103,11 @@ def find_cgroup_parent(name: str) -> CgroupParent | None:
 
 
 def _remove_stale(above: Path) -> None:
-    """Remove the empty groups of programs like this one that were killed before they could."""
+    """Remove the empty groups of earlier runs of this program that were killed before they could remove them."""
     for path in above.glob(f"{NAME_PREFIX}*-*"):
         pid = path.name.removeprefix(NAME_PREFIX).partition("-")[0]
         if pid.isdigit() and not Path("/proc", pid).exists():
-            with suppress(OSError):  # somebody is left in it
+            with suppress(OSError):  # a process is left in it
                 for inner in path.iterdir():
                     if inner.is_dir():
                         inner.rmdir()
@@ -122,9 +124,9 @@ def _mount_point() -> Path | None:
 
 
 def read_cgroup(pid: int | str) -> str | None:
-    """The version 2 group of a process, also of a zombie; ``None`` when there is none."""
+    """The version 2 group of a process, also of a zombie; ``None`` if the process has none, or is gone."""
     with suppress(OSError):
         for line in Path(f"/proc/{pid}/cgroup").read_text(encoding="utf-8").splitlines():
-            if line.startswith("0::"):
+            if line.startswith("0::"):  # version 2 always has hierarchy 0 and names no controllers (cgroups(7))
                 return line[3:]
     return None

@@ -1,13 +1,19 @@
-"""The life of one child, from the order to start to its exit: one task, shielded from cancellation.
+"""The life of one child, from the order to start to its exit, in one task that is shielded from cancellation.
 
-A child never loses its keeper. Cancellation of the host does not reach this task; it reaches the shell, which orders
-every child to stop (:meth:`Child.stop`), as a kill or a timeout does. Each wait of this task ends by itself or by
-that order, and after an order each has a deadline. So the exit is told exactly once, whatever happens (the ladder is
-that of ``trio.run_process``, extended to the whole tree).
+Every child has a *keeper*, the task that runs :meth:`Child.run`. A cancellation of the host does not reach this task.
+It reaches the shell, which then orders every child to stop (:meth:`Child.stop`), just as a kill or a timeout does. Each
+wait of the keeper ends by itself or by such an order, and after an order each wait has a deadline. So the exit is told
+exactly once, whatever happens. The steps of ending are those of ``trio.run_process``, for the whole tree.
 
-The steps: spawn; wait for the end of the root or for the order to stop; on the order SIGTERM, grace, SIGKILL; reap
-the root; end what it has left behind; take the last of the output; tell the exit. What goes wrong after the root has
-ended is noted beside the result and never replaces it (openclaw#140594).
+The steps of a life:
+
+1. Spawn the *root*, the process that the specification names.
+2. Wait until the root ends, or until an order to stop comes. On an order: SIGTERM, grace, SIGKILL.
+3. Reap the root, and end the processes that it has left behind.
+4. Read the rest of the output.
+5. Tell the exit.
+
+What goes wrong after the root has ended is noted beside the result and never replaces it (openclaw#140594).
 """
 
 from __future__ import annotations
@@ -33,16 +39,17 @@ from .streams import ChildStreams
 from .tree import MARKER, Tree
 
 LEFTOVER_GRACE: Final = 0.25
-"""How long what a child has left behind may take to end by itself, in seconds."""
+"""How long the processes that a child has left behind may take to end after SIGTERM, in seconds."""
 
 KILL_PATIENCE: Final = 3.0
 """How long a tree may take to disappear after SIGKILL before that is called uncertain, in seconds."""
 
 CGROUP_AFTER: Final = 0.1
-"""A child that lives longer than this, in seconds, is moved into a control group with all that is below it."""
+"""A child that lives longer than this, in seconds, is moved into a control group with all its descendants."""
 
 _DETAIL_MAX: Final = 300
 _GLANCES: Final = 3
+# Seconds between two looks at a tree that is to disappear. The interval doubles from the first value up to the second.
 _LOOK_FIRST: Final = 0.001
 _LOOK_MAX: Final = 0.02
 _SHOWN_PIDS_MAX: Final = 5
@@ -51,7 +58,7 @@ _MOVE_ROUNDS_MAX: Final = 10
 
 @final
 class Child:
-    """One child and its keeper. Made by the shell, which runs :meth:`run` in its nursery."""
+    """One child and its keeper. The shell makes it, and runs :meth:`run` in its nursery."""
 
     def __init__(
         self,
@@ -61,7 +68,7 @@ class Child:
         resources: ProcessResources,
         deliver: Callable[[ShellFact], None],
     ) -> None:
-        """Args: ``job_id`` names the child in the facts, and nowhere else."""
+        """Prepare a child; nothing is started yet. ``job_id`` is only used to name the child in the facts."""
         self._job_id = job_id
         self._spec = spec
         self._sinks = sinks
@@ -86,15 +93,17 @@ class Child:
         return self._stop_reason is ExitReason.LEFT_RUNNING
 
     def stop(self, reason: ExitReason, grace: float) -> None:
-        """Order its end; synchronous. The first reason counts, and the shortest grace, in seconds."""
+        """Order the child to end; does not wait. The first reason counts, and the shortest grace (in seconds)."""
         if self._stop_reason is None:
             self._stop_reason = reason
         if grace < self._grace:
             self._grace = grace
+            # The keeper waits for the root in this scope, so it sees the order, or the shorter grace, at once.
             self._waiting.cancel(reason="the child is to end")
 
     async def run(self) -> None:
-        """Live the whole life, and tell its exit."""
+        """Start the child, keep it until it has ended, and deliver its exit."""
+        # Replaced by the true result. It stays only if the keeper itself raises: an exit is told even then.
         result = Exit(ExitReason.SPAWN_ERROR, detail="its keeper failed")
         try:
             with trio.CancelScope(shield=True):
@@ -121,7 +130,7 @@ class Child:
 
     async def _spawn(self) -> Spawned | None:
         orphans = self._resources.orphans
-        orphans.expect(self._tree)
+        orphans.expect(self._tree)  # before the start: the child can leave orphans before we know its process id
         spawned = None
         try:
             spawned = await spawn(
@@ -161,11 +170,13 @@ class Child:
             return self._exit(ordered, None, f"left running as process {spawned.popen.pid}")
         if ordered is not None and not _has_ended(spawned.pidfd):
             await self._end_root(spawned.pidfd)
+        # Reap only now: until then the process id, and with it the process group, cannot become a stranger's.
         returncode = spawned.popen.poll()
+        # The result is fixed here. Nothing that goes wrong below may replace it.
         result = self._exit(ordered, returncode)
         if returncode is None:
             self._problems.append(f"left after SIGKILL: the process itself, {spawned.popen.pid}")
-            spawned.popen.returncode = -signal.SIGKILL
+            spawned.popen.returncode = -signal.SIGKILL  # for the destructor of Popen, as above
         else:
             self._tree.root_reaped()
             await self._clear_tree()
@@ -175,10 +186,11 @@ class Child:
     # The root
 
     async def _wait_end_or_order(self, pidfd: int) -> ExitReason | None:
-        """Wait for the root to end, or for the order to end it, whose reason is returned. None: it ended by itself."""
+        """Wait until the root ends or an order to stop comes. Returns the reason of the order, if any."""
         streams = self._streams
         if not streams.is_single:
             streams.run_readers()
+        # The order may have come during the start. Then there is nothing to cancel any more, so do not wait at all.
         brief = CGROUP_AFTER if self._stop_reason is None else 0
         with trio.move_on_after(brief) as self._waiting:
             if streams.is_single:
@@ -195,21 +207,23 @@ class Child:
         return self._stop_reason
 
     async def _wait_readable(self, pidfd: int, seconds: float) -> bool:
-        """Wait for the end of the root; false when an order or the time came first."""
+        """Wait for the end of the root. Returns false if an order comes first, or if the time is up."""
         with trio.move_on_after(seconds) as self._waiting:
             await trio.lowlevel.wait_readable(pidfd)
             return True
         return False
 
     async def _enter_cgroup(self) -> None:
+        # The group is there to kill the whole tree, and what a detached child leaves behind is not to be killed.
         group = None if self.is_detached else self._resources.make_cgroup(self._tree.token)
         if group is None:
             return
         self._tree.cgroup = group
+        # In a thread, because each move blocks for close to a millisecond.
         await trio.to_thread.run_sync(_move_all, group, self._tree.heads(), limiter=self._resources.threads)
 
     async def _end_root(self, pidfd: int) -> None:
-        """SIGTERM, grace, SIGKILL. A later order may shorten the grace."""
+        """End the root and its tree: SIGTERM, grace, SIGKILL. A later order can shorten the grace."""
         self._asked_at = trio.current_time()
         self._signal(signal.SIGTERM)
         ended = False
@@ -221,6 +235,7 @@ class Child:
                 await trio.lowlevel.wait_readable(pidfd)
 
     def _signal(self, number: signal.Signals) -> None:
+        # Orphans first: a process that has left the group can only be found as one of the tree's orphans.
         self._resources.orphans.look()
         self._tree.signal_all(number, self._tree.members(self._resources.procs_lately()))
 
@@ -231,6 +246,7 @@ class Child:
         if members and self.is_detached and self._stop_reason is None:
             self._resources.orphans.leave(self._tree)  # what it has left behind was to stay
             return
+        # After an order, the tree has had its SIGTERM already, and what is left of the grace goes on to count.
         if members and self._asked_at is None:
             self._asked_at, self._grace = trio.current_time(), min(self._grace, LEFTOVER_GRACE)
             self._tree.signal_all(signal.SIGTERM, members)
@@ -248,7 +264,7 @@ class Child:
         self._resources.orphans.forget(self._tree)
 
     async def _wait_gone(self) -> list[Proc]:
-        """Wait for the rest of the grace. Returns who is left."""
+        """Wait for the rest of the grace, or until the tree is gone. Returns the processes that are left."""
         assert self._asked_at is not None
         interval = _LOOK_FIRST
         while (members := self._look()) and trio.current_time() < self._asked_at + self._grace:
@@ -257,7 +273,7 @@ class Child:
         return members
 
     async def _kill_all(self) -> list[Proc]:
-        """Kill whoever is left, again and again: they may fork faster than one look. Returns who is left after all."""
+        """Kill the tree, again and again: it may fork faster than one look. Returns the processes that are left."""
         deadline = trio.current_time() + KILL_PATIENCE
         interval = _LOOK_FIRST
         while (members := self._look()) and trio.current_time() < deadline:
@@ -267,7 +283,7 @@ class Child:
         return members
 
     def _look(self) -> list[Proc]:
-        """Who is left. In the usual case nobody, which two system calls tell."""
+        """The processes of the tree that are alive. Usually none is left, and two system calls tell that."""
         self._resources.orphans.look()
         tree = self._tree
         if tree.group_gone and not tree.adopted and (tree.cgroup is None or tree.cgroup.remove()):
@@ -297,7 +313,7 @@ class Child:
 
 
 def _move_all(group: Cgroup, heads: list[int]) -> None:
-    """Move these and all below them; what they fork meanwhile is caught in the next round."""
+    """Move these processes and their descendants. Each round also catches what was forked during the one before."""
     moved: set[int] = set()
     for _ in range(_MOVE_ROUNDS_MAX):
         outside = descendants(heads) - moved - set(group.pids())
@@ -309,7 +325,8 @@ def _move_all(group: Cgroup, heads: list[int]) -> None:
 
 
 async def _wait_ended(pidfd: int) -> None:
-    """Wait for the end of a process that has probably just closed its output, so look twice before settling to wait."""
+    """Wait for the end of a process."""
+    # Its output has usually just closed, so it ends at any moment: a few looks are cheaper than to register a wait.
     for _ in range(_GLANCES):
         if _has_ended(pidfd):
             return
@@ -318,6 +335,7 @@ async def _wait_ended(pidfd: int) -> None:
 
 
 def _has_ended(pidfd: int) -> bool:
+    # WNOWAIT leaves the process unreaped: its id, and so its group, stays ours to signal.
     return os.waitid(os.P_PIDFD, pidfd, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
 
 

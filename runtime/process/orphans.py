@@ -1,4 +1,8 @@
-"""The processes that were given to us because their parents died."""
+"""Orphans: processes that the kernel gave to us because their parents died.
+
+We are a subreaper (prctl(2)), so every orphan among our descendants becomes our child. Each must be reaped, or it stays
+a zombie; but only if it belongs to a job. Other children of this program are left to the code that started them.
+"""
 
 from __future__ import annotations
 
@@ -13,24 +17,25 @@ from .tree import Tree
 
 @final
 class Orphans:
-    """The processes that were given to us because their parents died. One per program: being a subreaper is, too."""
+    """Finds out to which job's tree an orphan belongs, and reaps it when it is dead."""
 
     def __init__(self) -> None:
         self._trees: dict[str, Tree] = {}
         self._roots: set[int] = set()
-        self._rootless_count = 0
+        self._rootless_count = 0  # trees whose root is being spawned: its process id is not known yet
         self._adopting: dict[str, Tree] = {}
         self._left: list[Tree] = []
+        # Process id and start time of children that belong to no tree, so that each look does not read them again.
         self._foreign: dict[int, int] = {}
         self._children = OwnChildren()
 
     def expect(self, tree: Tree) -> None:
-        """A root is about to be spawned: from now on there may be orphans of this tree."""
+        """Note that the root of this tree is about to be spawned. From now on the tree can have orphans."""
         self._trees[tree.token] = tree
         self._rootless_count += 1
 
     def rooted(self, tree: Tree, root_pid: int) -> None:
-        """The root is spawned."""
+        """Note that the root of this tree is spawned, under this process id."""
         tree.root_pid = root_pid
         self._roots.add(root_pid)
         self._rootless_count -= 1
@@ -45,11 +50,11 @@ class Orphans:
             self._roots.discard(tree.root_pid)
 
     def leave(self, tree: Tree) -> None:
-        """The root is reaped and its keeper goes; what is left hangs from orphans. Reap them to the last."""
+        """Take over a tree that outlives its keeper: reap its orphans until none is left, then forget the tree."""
         self._left.append(tree)
 
     def close(self) -> None:
-        """Look no more."""
+        """Close the list of our children. :meth:`look` must not be called any more."""
         self._children.close()
 
     @property
@@ -63,6 +68,7 @@ class Orphans:
         if not listed and not self._adopting:
             return
         self._foreign = {pid: start for pid, start in self._foreign.items() if pid in listed}
+        # Roots are left out: each is reaped by its keeper alone, which needs the exit status.
         for pid in listed - self._roots:
             proc = read_proc(pid)
             if proc is not None and self._foreign.get(pid) != proc.start_ticks:
@@ -84,14 +90,16 @@ class Orphans:
             self._foreign[proc.pid] = proc.start_ticks
 
     def _is_foreign(self, proc: Proc, environ: list[bytes]) -> bool:
-        """Whether a process that belongs to no tree never will; else it is asked about again."""
+        """Whether a process that belongs to no tree can never belong to one. Otherwise the next look asks again."""
+        # The environment is empty for a moment while a process executes another program. And while a root is being
+        # spawned, the process may be that root, or come from it.
         is_between_programs = not environ and not proc.is_dead
         return not is_between_programs and not self._rootless_count
 
     def _reap(self, tree: Tree) -> None:
         for pid, proc in tuple(tree.adopted.items()):
             now = read_proc(pid)
-            if now is None or now.start_ticks != proc.start_ticks:
+            if now is None or now.start_ticks != proc.start_ticks:  # reaped, and the number perhaps used again
                 del tree.adopted[pid]
             elif now.is_dead:
                 with suppress(ChildProcessError):

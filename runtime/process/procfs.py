@@ -1,7 +1,7 @@
 """The processes of this machine, as /proc shows them (Linux, proc(5)).
 
-A process is named by its number *and* its start time: numbers are used again, the pair is not. A signal goes through a
-pidfd that was checked against the start time after it was opened, so it cannot reach a stranger.
+A process is identified by its number *and* its start time, because the kernel uses numbers again. A signal is sent
+through a pidfd. The start time is checked after the pidfd is opened, so a signal cannot reach another process.
 """
 
 from __future__ import annotations
@@ -33,16 +33,17 @@ class Proc:
 
     @property
     def is_dead(self) -> bool:
-        """Whether it runs no more; that its parent has yet to reap it makes no difference."""
+        """Whether the process has ended. A zombie, which its parent has not reaped yet, counts as dead."""
         return self.state in _DEAD_STATES
 
 
 def read_proc(pid: int) -> Proc | None:
-    """The process with this number, ``None`` when there is none."""
+    """The process with this number; ``None`` if there is none."""
     try:
         stat = (_PROC / str(pid) / "stat").read_bytes()
     except OSError:
         return None
+    # The second field, the name in parentheses, can contain spaces and parentheses. So count from the last one.
     fields = stat[stat.rindex(b")") + 2 :].split()
     return Proc(
         pid=pid,
@@ -55,13 +56,13 @@ def read_proc(pid: int) -> Proc | None:
 
 
 def all_procs() -> list[Proc]:
-    """Every process there is. Some 15 us each."""
+    """All processes of the machine. This takes some 15 us for each process."""
     pids = [int(name) for name in os.listdir(_PROC) if name.isdigit()]  # noqa: PTH208 - names only, and it is hot
     return [proc for pid in pids if (proc := read_proc(pid)) is not None]
 
 
 def descendants(heads: list[int]) -> set[int]:
-    """These processes and all below them, without a look at any others. Made for a worker thread."""
+    """These processes and all their descendants. It reads no other process, and may run in a worker thread."""
     found: set[int] = set()
     pending = list(heads)
     while pending:
@@ -75,6 +76,7 @@ def descendants(heads: list[int]) -> set[int]:
 def _children(pid: int) -> list[int]:
     found: list[int] = []
     with suppress(OSError):
+        # The kernel lists a child under the thread that forked it, so all threads have to be asked.
         for task in (_PROC / str(pid) / "task").iterdir():
             with suppress(OSError):
                 found += map(int, (task / "children").read_bytes().split())
@@ -85,9 +87,9 @@ def _children(pid: int) -> list[int]:
 class OwnChildren:
     """The children listed under the main thread: those it forked, and every orphan that was given to us.
 
-    The kernel reparents to the first thread of the subreaper (``find_new_reaper``), while a child that a worker
-    thread has forked is listed under that thread as long as it lives. The list is kept open: reading it anew is a
-    third of opening it.
+    The kernel gives orphans to the first thread of the subreaper (``find_new_reaper``). A child that a worker thread
+    has forked is listed under that thread as long as the thread lives. The file stays open, because to read it again
+    takes a third of the time that opening it takes.
     """
 
     def __init__(self) -> None:
@@ -98,7 +100,7 @@ class OwnChildren:
             self._fd = -1
 
     def read(self) -> set[int]:
-        """Their numbers now."""
+        """The process ids of the children at this moment."""
         if self._fd < 0:
             own = os.getpid()
             return {proc.pid for proc in all_procs() if proc.ppid == own}
@@ -108,14 +110,17 @@ class OwnChildren:
         return {int(pid) for pid in text.split()}
 
     def close(self) -> None:
-        """Close the list."""
+        """Close the file of the list. A second call does nothing."""
         if self._fd >= 0:
             os.close(self._fd)
             self._fd = -1
 
 
 def read_environ(pid: int) -> list[bytes]:
-    """What a process was started with. Empty for a zombie, and for a moment while a process becomes another program."""
+    """The environment that a process was started with, one entry per variable.
+
+    It is empty for a zombie, and for a moment while a process executes another program.
+    """
     try:
         return (_PROC / str(pid) / "environ").read_bytes().split(b"\0")[:-1]
     except OSError:
@@ -123,10 +128,10 @@ def read_environ(pid: int) -> list[bytes]:
 
 
 def send_signal(proc: Proc, number: signal.Signals) -> None:
-    """Signal exactly this process; nothing happens when it is gone.
+    """Signal exactly this process. Nothing happens if it is gone.
 
     Raises:
-        PermissionError: It is somebody else's (a set-user-ID program).
+        PermissionError: It runs as another user (a set-user-ID program).
     """
     with suppress(ProcessLookupError):
         pidfd = os.pidfd_open(proc.pid)
