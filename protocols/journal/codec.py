@@ -1,9 +1,9 @@
 """Turns records into bytes and back: a kind, a version, and a canonical JSON body.
 
-A body is JSON, so that the tools of a database are enough to read it. It is canonical (sorted keys, no spaces, fields at
-their default left out), so that equal records have equal bodies. During an upgrade, two versions of the program can use
-one journal. A reader that finds a kind or version that it does not know refuses that agent and says so, and the host
-goes on with the other agents.
+A body is JSON, so that the tools of a database are enough to read it. It is canonical (sorted keys, no spaces, fields
+at their default left out), so that equal records have equal bodies. During an upgrade, two versions of the program can
+use one journal. A reader that finds a kind or version that it does not know refuses that agent and says so, and the
+host goes on with the other agents.
 
 Rejected: pickle (it runs code), MessagePack (not readable by hand, and no faster here).
 """

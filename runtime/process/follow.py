@@ -1,4 +1,4 @@
-"""The output of a detached child: a file, because no pipe outlives the host, read as it grows."""
+"""Reads the output of a detached child from a file as it grows. A pipe would not outlive the host."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ class FileFollower:
         return self._done.is_set()
 
     async def stop(self, patience: float) -> None:
-        """The child is gone, so all it wrote is there: read the rest."""
+        """Stop, and read the rest. The child is gone, so all that it wrote is in the file. ``patience`` is not used."""
         del patience
         self._scope.cancel()
         await self._done.wait()

@@ -1,7 +1,7 @@
-"""Starts one child: its pipes or its terminal, its own session, a handle on its end.
+"""Starts one child, with its pipes or its terminal, in a session of its own, with a pidfd that tells its end.
 
-Spawning blocks (a fork of a big program, an exec from a slow disk), so it happens in a worker thread, a bounded
-number at a time. Descriptors are made before, and closed whatever happens.
+Spawning blocks (a fork of a big program, an exec from a slow disk), so it happens in a worker thread, and only a
+bounded number of children is spawned at once. The descriptors are closed if the start fails.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ has to run between fork and exec, where nothing is safe in a program with thread
 @final
 @define(eq=False)
 class Streams:
-    """Our ends of a child's streams, non-blocking. ``close`` is idempotent.
+    """Our ends of a child's streams. They do not block. A second ``close`` does nothing.
 
     Attributes:
         stdin: ``None`` where the child has nothing to read.
@@ -55,12 +55,12 @@ class Streams:
         self.stdin = self.stdout = self.stderr = None
 
     def close_theirs(self) -> None:
-        """Close the child's ends; it has its own copies."""
+        """Close our copies of the child's ends. While one is open, the end of the output cannot be seen."""
         while self._theirs:
             os.close(self._theirs.pop())
 
     def for_child(self, fd: int) -> int:
-        """Note that a descriptor is the child's."""
+        """Note that a descriptor is an end of the child, and return it."""
         self._theirs.append(fd)
         return fd
 
@@ -68,7 +68,7 @@ class Streams:
 @final
 @define(eq=False)
 class Spawned:
-    """A running child. ``pidfd`` becomes readable when it has exited."""
+    """A running child. Its ``pidfd`` becomes readable when the child has exited (pidfd_open(2))."""
 
     popen: subprocess.Popen[bytes]
     pidfd: int
@@ -83,22 +83,22 @@ async def spawn(
     is_wanted: Callable[[], bool],
     open_file: Callable[[], int | None],
 ) -> Spawned | None:
-    """Start a child, all in one worker thread: not a descriptor is made before there is a thread to start it.
+    """Start a child in a worker thread. No descriptor is made before a thread is free to start the child.
 
     Args:
         spec: What to run.
         env: The whole environment.
         limiter: The worker threads.
-        is_wanted: Asked in the thread, just before: an order to stop may have overtaken the start.
+        is_wanted: Asked in the thread, just before the start: an order to stop may have come meanwhile.
         open_file: Called in the thread: opens what a detached child writes to instead of a pipe.
 
     Returns:
-        The running child; ``None`` when it was not wanted any more.
+        The running child; ``None`` if it is no longer wanted.
 
     Raises:
         Exception: It could not be started, and nothing is left of the attempt.
 
-    Cancellation: not while it starts.
+    Cancellation: has no effect while the child is being started.
     """
     return await trio.to_thread.run_sync(_start, spec, env, is_wanted, open_file, limiter=limiter)
 
@@ -150,7 +150,7 @@ def _open_terminal(spec: JobSpec, streams: Streams) -> tuple[Sequence[str], _End
     streams.stdout, slave = pty.openpty()
     streams.for_child(slave)
     os.set_blocking(streams.stdout, False)
-    streams.stdin = os.dup(streams.stdout)
+    streams.stdin = os.dup(streams.stdout)  # a copy, because the two are closed apart from each other
     fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", *TERMINAL_SIZE, 0, 0))
     return (SHELL, "-c", _ON_TERMINAL, os.ttyname(slave), *spec.argv), (slave, slave, slave)
 

@@ -1,14 +1,15 @@
-"""Everything that came of one child: who belongs to it, and how it is ended.
+"""The process tree of one child: which processes belong to it, and how they are ended.
 
-A process belongs to a job's tree when it is in the root's process group or session, when it descends from one that
-is, when it is in the job's cgroup, or when it was given to us as an orphan (we are a subreaper) and its environment
-names the job. What leaves all of these, by a new session and a double fork with a cleared environment within the
-first moments, cannot be told from a stranger's child, and strangers are never signalled and never reaped.
+A process belongs to a job's tree if one of these holds: it is in the root's process group or session; it descends from
+such a process; it is in the job's cgroup; or it was given to us as an orphan (we are a subreaper) and its environment
+names the job. A process can leave all of these, by a new session and a double fork with a cleared environment in its
+first moments. Then it looks like any other process, and other processes are never signalled and never reaped.
 
-Numbers are used again. While the root is not reaped, its number, and with it the number of its group and session,
-cannot be, so the group is signalled as a whole. Once it is reaped, the group's number stays taken as long as somebody
-is in it; that is asked in the same breath (:meth:`Tree.root_reaped`), and afterwards each process is signalled by
-itself, checked by its start time (:mod:`.procfs`). A group that is empty then is never looked for again.
+The kernel uses process numbers again. The number of the root, which is also that of its group and session, stays taken
+until the root is reaped. So until then the group is signalled as a whole. After that, the number of the group stays
+taken only as long as a process is in the group. This is asked immediately after the reaping
+(:meth:`Tree.root_reaped`), and a group that is empty then is never looked for again. From then on each process is
+signalled by itself, and its start time is checked first (:mod:`.procfs`).
 """
 
 from __future__ import annotations
@@ -34,9 +35,9 @@ class Tree:
     """One job's processes.
 
     Attributes:
-        root_pid: Unset until the root is spawned.
-        adopted: Its orphans, which are ours to reap.
-        seen: Number and start time of all that were ever found to belong to it. A zombie can be told by nothing else.
+        root_pid: ``None`` until the root is spawned.
+        adopted: The orphans of the tree, which we have to reap.
+        seen: Number and start time of every process found to belong to it. A zombie can only be recognised by them.
     """
 
     token: str
@@ -53,23 +54,23 @@ class Tree:
         return f"{MARKER}={self.token}".encode()
 
     def heads(self) -> list[int]:
-        """Where its branches begin, as far as they are ours to know."""
+        """The processes from which all others of the tree that we know descend: the root and the orphans."""
         root = [self.root_pid] if self.root_pid is not None and not self.reaped else []
         return [*root, *self.adopted]
 
     def root_reaped(self) -> None:
-        """Note that the root's status was taken. Call it at once: it asks whether the group's number is still ours."""
+        """Note that the root is reaped. Must be called at once, because it asks whether the group still has members."""
         assert self.root_pid is not None
         self.reaped = True
         try:
             os.killpg(self.root_pid, 0)
         except ProcessLookupError:
             self.group_gone = True
-        except PermissionError:
+        except PermissionError:  # the group has a member, which runs as another user
             pass
 
     def signal_all(self, number: signal.Signals, members: Iterable[Proc] = ()) -> None:
-        """Signal the tree: its group while that is ours, and those of ``members`` that are not in it."""
+        """Signal the tree: the group while the root is not reaped, and the ``members`` that are not in that group."""
         if number is signal.SIGKILL and self.cgroup is not None:
             self.cgroup.kill()
         rest = list(members)
@@ -82,10 +83,11 @@ class Tree:
                 send_signal(proc, number)
 
     def members(self, procs: list[Proc]) -> list[Proc]:
-        """Who of the tree is alive, among all processes at one instant."""
+        """The processes of the tree that are alive, out of a list of all processes of the machine."""
         own = set(self.cgroup.pids()) if self.cgroup is not None else set[int]()
         found = {proc.pid: proc for proc in procs if self._belongs(proc) or proc.pid in own}
         _add_descendants(found, procs)
+        # Dead ones too: a zombie has no environment any more, so later looks need its number and start time.
         self.seen.update((proc.pid, proc.start_ticks) for proc in found.values())
         return [proc for proc in found.values() if not proc.is_dead]
 
