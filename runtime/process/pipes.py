@@ -93,7 +93,7 @@ class PipeReader:
                 taken += count
                 if self._spill is not None:
                     await self._spill.write(bytes(_scratch[:count]))
-                if count < _READ_BYTES:
+                if count < _READ_BYTES:  # the pipe is empty now; another read would only say so
                     break
 
     def _read_once(self) -> int | None:
@@ -150,7 +150,7 @@ class PipeWriter:
                 await self._write_all()
         finally:
             self._queue.listener = None
-            self._queue.discard()
+            self._queue.discard()  # later input is refused, instead of being accepted for a child that cannot read it
             self._close()
             self._done.set()
 
@@ -160,7 +160,7 @@ class PipeWriter:
             if data:
                 await self._write(data)
             elif self._queue.closed:
-                if self._terminal:
+                if self._terminal:  # to close our end would not be an end of file, because we still read from it
                     await self._write(_END_OF_TERMINAL)
                 return
             else:
