@@ -63,18 +63,18 @@ class Receiver(Protocol[M_contra]):
 
 
 class Reply(Protocol[T_contra]):
-    """Where the answer to one request goes. One-shot: the second call, or a late one, is counted and harmless.
+    """Gives the answer to one request. It works once: a second or a late call is counted, and does no harm.
 
     An answer is no effect of the batch: the asker gets it at once, whatever becomes of the message. What must wait for
     a commit is answered by a ticket and an operation of the host.
     """
 
     def __call__(self, value: T_contra, /) -> bool:
-        """Answer. True when somebody was still waiting."""
+        """Give the answer. Returns true if the asker was still waiting."""
         ...
 
     def fail(self, error: Exception, /) -> bool:
-        """Let the asker's ``ask`` raise ``error``. True when somebody was still waiting."""
+        """Make the asker's ``ask`` raise ``error``. Returns true if the asker was still waiting."""
         ...
 
 
@@ -91,11 +91,11 @@ class Cause(enum.Enum):
 @final
 @frozen
 class Terminated:
-    """What a watcher gets, once, ahead of its other messages; at once when the actor had ended already.
+    """Tells a watcher, once and ahead of its other messages, that an actor has ended or had ended already.
 
     Attributes:
         address: The actor that was watched.
-        error: What it crashed of, when ``cause`` is CRASHED.
+        error: The exception that it crashed with, if ``cause`` is CRASHED.
     """
 
     address: str
@@ -104,7 +104,7 @@ class Terminated:
 
 
 class Context(Protocol):
-    """What every driver offers to an actor. Bound to one life of one actor.
+    """What every driver offers to an actor. A context belongs to one life of one actor.
 
     Called within ``receive`` or within the factory, the methods that ask for something only note it: it happens when
     the message has been handled and its records are committed, in the order in which it was asked for, and not at all
@@ -125,23 +125,25 @@ class Context(Protocol):
         ...
 
     def signal(self, to: str, message: object) -> None:
-        """Send a message by the control lane: ahead of the others, never refused for want of room. For news that are
-        bounded by construction, such as the one exit of a child.
+        """Send a message by the control lane: ahead of the others, and never refused because the mailbox is full.
+
+        It is for messages whose number is bounded by what they tell, such as the one exit of a child.
         """
         ...
 
     def set_timer(self, key: Hashable, at_ms: int, message: object) -> None:
-        """Deliver ``message`` to this actor at ``at_ms``. One timer per key: to arm it again replaces it, and a message
-        of the earlier arming cannot arrive. Lost on restart and stop.
+        """Deliver ``message`` to this actor at ``at_ms``. A restart or a stop of the actor removes the timer.
+
+        There is one timer per key. To set it again replaces it, and the message of the earlier one cannot arrive.
         """
         ...
 
     def cancel_timer(self, key: Hashable) -> None:
-        """Disarm; nothing happens when the key is not armed."""
+        """Remove a timer. Nothing happens if there is none under this key."""
         ...
 
     def watch(self, address: str) -> None:
-        """Get :class:`Terminated` when that actor ends, at once when it has ended already. Lost on restart."""
+        """Get :class:`Terminated` when that actor ends, or now if it has ended. A restart removes the watch."""
         ...
 
     def unwatch(self, address: str) -> None:

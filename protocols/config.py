@@ -42,7 +42,8 @@ class RetryPolicy:
             behind; given as ``idle``.
     """
 
-    # A default has the form in which a person gives the value: the converter reads 1 as one second.
+    # A default has the form in which a person gives the value: the converter reads 1 as one second. The two waits after
+    # a skip, 1 s and 60 s, are OpenClaw's, as the recorded timelines show them.
     attempts_max: int = field(default=5, validator=at_least(1))
     backoff: Backoff = Backoff()
     busy_ms: int = field(default=1, alias="busy", converter=duration_ms)

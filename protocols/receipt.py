@@ -9,7 +9,7 @@ from attrs import frozen
 
 
 class Refusal(enum.Enum):
-    """Why a message was not taken. A closed set: flow control is matched, never parsed."""
+    """Why a message was not accepted. The set is closed, so that callers match on it and never parse texts."""
 
     FULL = "full"
     STOPPED = "stopped"
@@ -24,7 +24,9 @@ class Refusal(enum.Enum):
 @final
 @frozen
 class Receipt:
-    """Truthy when the message was accepted. Never an exception: a full mailbox is an expected outcome.
+    """The answer to a sender. It is truthy if the message was accepted.
+
+    A refusal is no exception, because a full mailbox is an expected outcome.
 
     Attributes:
         refusal: ``None`` when accepted.

@@ -31,7 +31,7 @@ class RestartType(enum.Enum):
 
 
 class Strategy(enum.Enum):
-    """Who of a group is restarted when one of its members is (OTP's strategies)."""
+    """Which members of a group are restarted when one of them is (OTP's strategies)."""
 
     ONE_FOR_ONE = "one-for-one"
     ONE_FOR_ALL = "one-for-all"
@@ -39,7 +39,7 @@ class Strategy(enum.Enum):
 
 
 class Exhausted(enum.Enum):
-    """What happens when the intensity is exceeded."""
+    """What happens when an actor has more restarts than its intensity allows."""
 
     STOP = "stop"
     """The actor ends as crashed; its watchers are told."""

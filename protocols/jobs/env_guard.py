@@ -57,7 +57,7 @@ def sanitize_env(
     block_path_overrides: bool = True,
     marker: str | None = "WAKEWARD_CLI",
 ) -> SanitizedEnv:
-    """The environment for a child: what it may inherit of ``base``, then the overrides that are allowed.
+    """Make the environment of a child: what it may inherit of ``base``, and the overrides that are allowed.
 
     Args:
         base: The host's environment.
@@ -80,7 +80,7 @@ def inspect_overrides(overrides: Mapping[str, str] | None, *, block_path_overrid
 
 
 def check_overrides(overrides: Mapping[str, str] | None, *, block_path_overrides: bool = True) -> None:
-    """Pass when every override is allowed.
+    """Check that every override is allowed.
 
     Raises:
         InvalidInputError: Names every refused variable, and why.

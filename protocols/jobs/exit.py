@@ -32,7 +32,7 @@ class ExitReason(enum.Enum):
 
 
 class ExitStatus(enum.Enum):
-    """How it went. ``DETACHED`` is said only of a detached child that outlives the host."""
+    """How a child ended, in one word. Only a detached child that outlives the host is ``DETACHED``."""
 
     COMPLETED = "completed"
     FAILED = "failed"
@@ -52,7 +52,7 @@ class FailureKind(enum.Enum):
 
 
 TIMEOUTS: Final = frozenset({ExitReason.OVERALL_TIMEOUT, ExitReason.NO_OUTPUT_TIMEOUT})
-"""The limits of ours that end a child."""
+"""The reasons of a child that was ended because it reached a time limit."""
 
 
 @final
@@ -84,17 +84,18 @@ class Exit:
         """Completed, failed, or left running."""
         if self.reason is ExitReason.LEFT_RUNNING:
             return ExitStatus.DETACHED
+        # A shell answers 126 and 127 for a command that it could not start, so the command has not run.
         ran = self.reason is ExitReason.EXIT and self._shell_failure is None
         return ExitStatus.COMPLETED if ran else ExitStatus.FAILED
 
     @property
     def timed_out(self) -> bool:
-        """Whether one of our limits ended it."""
+        """Whether a time limit ended the child."""
         return self.reason in TIMEOUTS
 
     @property
     def failure_kind(self) -> FailureKind | None:
-        """Why it failed; ``None`` when it did not."""
+        """Why the child failed; ``None`` if it did not fail."""
         if self.status is not ExitStatus.FAILED:
             return None
         if self._shell_failure is not None:

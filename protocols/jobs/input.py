@@ -6,12 +6,12 @@ from collections.abc import Callable
 from typing import Final, final
 
 INPUT_MAX_BYTES: Final = 1_048_576
-"""How much may wait for a child that does not read."""
+"""How much input may wait for a child that does not read."""
 
 
 @final
 class InputQueue:
-    """Bytes on their way to a child's stdin, in order. ``put`` is synchronous: it is taken, or it is refused."""
+    """The bytes that wait to be written to a child's stdin, in order. ``put`` never waits: it accepts or refuses."""
 
     __slots__ = ("_pending", "_size", "closed", "listener")
 
@@ -34,19 +34,19 @@ class InputQueue:
         return True
 
     def close(self) -> None:
-        """End of file after what is queued."""
+        """Accept no more input. The child gets an end of file after what is queued."""
         if not self.closed:
             self.closed = True
             self._changed()
 
     def discard(self) -> None:
-        """The child reads no more: drop what is queued and refuse the rest."""
+        """Drop what is queued and refuse all further input, because the child reads no more."""
         self._pending.clear()
         self._size = 0
         self.close()
 
     def take(self) -> bytes:
-        """All that is queued, in one piece; empty when nothing is."""
+        """Remove all that is queued, and return it in one piece (empty if nothing is queued)."""
         data = b"".join(self._pending)
         self._pending.clear()
         self._size = 0

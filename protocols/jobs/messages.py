@@ -1,7 +1,8 @@
-"""What the supervisor of an agent's jobs is told.
+"""The messages to the supervisor of an agent's jobs.
 
-All of it goes by the control lane. The order in which a caller leaves a job and the job ends decides whether the exit
-is announced, so the two must not overtake each other; and each message is bounded, by the children that were admitted.
+All of them use the control lane. A caller can leave a job in the instant in which the job ends, and the order of the
+two messages decides whether the exit is announced. In one lane they cannot overtake each other. The control lane
+refuses nothing; this is safe here, because the number of messages is bounded by the number of admitted children.
 """
 
 from __future__ import annotations
@@ -19,14 +20,14 @@ JOBS_KIND: Final = "jobs"
 
 
 def supervisor_address(agent_id: str) -> str:
-    """Where the supervisor of an agent's jobs is."""
+    """The address of the supervisor of an agent's jobs."""
     return f"{JOBS_KIND}:{agent_id}"
 
 
 @final
 @define(eq=False)
 class StartJob:
-    """Start an admitted job. The one message that holds the whole specification, secrets included."""
+    """Start an admitted job. No other message holds the whole specification, which can contain secrets."""
 
     job_id: str
     spec: JobSpec
@@ -37,7 +38,7 @@ class StartJob:
 @final
 @define(eq=False)
 class KillJob:
-    """End a job for its owner. ``grace_ms`` overrules the job's own."""
+    """End a job because its owner asks for it. ``grace_ms``, if given, replaces the grace of the job."""
 
     job_id: str
     grace_ms: int | None = None
@@ -46,7 +47,7 @@ class KillJob:
 @final
 @define(eq=False)
 class DiscardJob:
-    """End a job if it runs, tell nobody, and forget it when it has ended."""
+    """End a job if it still runs. Its exit is told to nobody, and the job is forgotten when it has ended."""
 
     job_id: str
 
@@ -62,7 +63,7 @@ class BackgroundJob:
 @final
 @define(eq=False)
 class ExitSeen:
-    """Somebody has been shown the exit. What is announced of it is to be taken back."""
+    """Somebody has been shown the exit. If its notice is on the way already, it is taken back."""
 
     job_id: str
 
@@ -78,7 +79,7 @@ class NoticeReleased:
 @final
 @define(eq=False)
 class JobStarted:
-    """The process shell: the child runs."""
+    """The process shell reports that the child runs."""
 
     job_id: str
     pid: int
@@ -87,10 +88,10 @@ class JobStarted:
 @final
 @define(eq=False)
 class JobExited:
-    """The process shell: the child has ended. Told exactly once per child, and safe to tell while cancelled.
+    """The process shell reports that the child has ended: exactly once per child, also during a cancellation.
 
     Attributes:
-        tail: The end of the output, fit to be read: what a notice is made from.
+        tail: The end of the output as readable text. The notice is made from it.
     """
 
     job_id: str
@@ -99,6 +100,6 @@ class JobExited:
 
 
 ShellFact = JobStarted | JobExited
-"""What the process shell reports."""
+"""A fact that the process shell reports."""
 
 SupervisorMessage = StartJob | KillJob | DiscardJob | BackgroundJob | ExitSeen | NoticeReleased | ShellFact

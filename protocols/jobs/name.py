@@ -1,4 +1,4 @@
-"""Names for jobs that people and models can say: ``amber-reef``, then ``amber-reef-2``, as OpenClaw has them."""
+"""Makes job ids that people and models can remember, as OpenClaw does: ``amber-reef``, then ``amber-reef-2``."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ _COUNT_MAX: Final = 99
 
 
 def new_job_id(choose: Callable[[int], int], is_taken: Callable[[str], bool]) -> str:
-    """A free name.
+    """Make a job id that is not in use.
 
     Args:
-        choose: An index below its argument, at random.
-        is_taken: Whether a name is in use.
+        choose: Gives a random index below its argument.
+        is_taken: Says whether a name is in use.
     """
     for _ in range(_TRIES_MAX):
         name = _pair(choose)

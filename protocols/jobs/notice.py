@@ -1,10 +1,10 @@
-"""What the owner of a job is told: whether its exit is told and with which text, and the text of a silence.
+"""What the owner of a job is told when the job ends, or when it is silent for long.
 
-A job that runs in the background outlives the turn that started it, and ends when nobody looks. Its end is told once,
-to the session of its contract and to no other, unless somebody has been shown it already (a poll), has asked for it
-(a cancel), or does not want to be told. Where it goes was decided when the job started (:mod:`.terms`).
+A job in the background outlives the turn that started it, so its end has to be told. It is told once, to the session of
+its contract and to no other. It is not told if somebody has been shown the exit already (a poll), has asked for it (a
+cancel), or does not want to be told. The session was chosen when the job started (:mod:`.terms`).
 
-The texts are OpenClaw's, so that whatever reads them there reads them here.
+The texts are OpenClaw's, so that a program that reads them there can read them here.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ STALL_REASON: Final = "cli:watchdog:stall"
 """The reason of a silent turn's wake, as OpenClaw gives it."""
 
 _QUIET_REASONS: Final = frozenset({ExitReason.HOST_STOPPED, ExitReason.LEFT_RUNNING})
-"""The host itself did it, and nobody is left to be told."""
+"""The host is stopping, so no agent is left that could be told."""
 
 _WHITESPACE: Final = re.compile(f"[{ES_WHITESPACE}]+")
 _AFTER_TIMEOUT: Final = (
@@ -41,7 +41,7 @@ _AFTER_TIMEOUT: Final = (
 
 
 def exit_notice_text(record: JobRecord) -> str | None:
-    """The text by which the exit of this job is told; ``None`` when its contract, or the exit itself, wants none."""
+    """The text that tells the exit of this job; ``None`` if the exit is not to be told."""
     ended = record.exit
     assert ended is not None, f"{record.id} has not ended"
     if not record.contract.notify_on_exit or ended.reason in _QUIET_REASONS:
@@ -69,8 +69,9 @@ def told_text(
     cleanup_failed: bool = False,
     notify_on_empty_success: bool = False,
 ) -> str | None:
-    """The text of an exit, or ``None`` when it is not worth a turn: a cancel that went well, a success with nothing to
-    show.
+    """The text of an exit; ``None`` if it is not worth a turn.
+
+    Not worth a turn are a cancel that went well, and a success without output.
 
     Args:
         job_id: The first eight characters are shown.
@@ -82,8 +83,10 @@ def told_text(
         cleanup_failed: Whether cleaning up after the child failed. A cancel is told then; the text is the same.
         notify_on_empty_success: Whether a success without output is told.
     """
+    # Whoever cancelled it knows. That cleaning up has failed is news (openclaw#141973).
     if reason is ExitReason.MANUAL_CANCEL and not cleanup_failed:
         return None
+    # Cut to the last 400 units first, then show the first 180 of those: both limits are OpenClaw's, as recorded.
     shown = compact_output(utf16_tail(output, OUTPUT_TAIL_UNITS_MAX))
     succeeded = status is ExitStatus.COMPLETED and exit_code == 0
     if succeeded and not shown and not notify_on_empty_success:
@@ -113,17 +116,17 @@ def compact_output(output: str) -> str:
 
 
 def exit_context_key(job_id: str) -> str:
-    """What the event of an exit is about."""
+    """The context key of the event that tells an exit."""
     return f"exec:{job_id}".lower()
 
 
 def silence_context_key(record: JobRecord) -> str:
-    """What the event of a silence is about."""
+    """The context key of the event that tells a silence."""
     return f"{record.contract.source.value}:{record.id}" if record.contract.is_turn else f"exec:{record.id}:silent"
 
 
 def notice_of(record: JobRecord, text: str, *, source: Source, context_key: str) -> Notice:
-    """Event and wake in one message to the session of the job's contract."""
+    """Make the notice for the session of the job's contract: event and wake in one message."""
     contract = record.contract
     return Notice(
         session_key=contract.session_key,
@@ -138,12 +141,12 @@ def notice_of(record: JobRecord, text: str, *, source: Source, context_key: str)
 
 
 def silence_notice_text(record: JobRecord, *, silent_ms: int, now_ms: int, takes_input: bool) -> str:
-    """What the owner of a silent child is told.
+    """The text that tells the owner of a child that it is silent.
 
     Args:
         record: The job. It has not ended.
-        silent_ms: For how long it has written nothing.
-        now_ms: On the host's timeline.
+        silent_ms: For how long the child has written nothing.
+        now_ms: The present instant, on the host's timeline.
         takes_input: Whether something can be written to it.
     """
     is_turn = record.contract.is_turn
@@ -165,7 +168,7 @@ def silence_text(who: str, *, silent_ms: int, takes_input: bool, next_limit: tup
         who: Who is silent: ``Exec silent (amber-re)``.
         silent_ms: For how long.
         takes_input: Whether something can be written to it.
-        next_limit: In how many milliseconds it comes, and its name.
+        next_limit: The milliseconds until the next limit ends the child, and the name of that limit.
     """
     text = f"{who} :: no output for {_duration(silent_ms)}"
     if takes_input:

@@ -1,9 +1,9 @@
-"""What a child writes, kept within a bound and made fit to be read.
+"""The output of a child: kept within a bound, and made readable when somebody reads it.
 
 Bytes are kept raw: the beginning and the end of the stream, each up to its bound, with the count of what was dropped
-between them. Decoding and sanitising happen when somebody reads, on bounded text, so a child that writes a gigabyte
-costs copies and no more. Offsets are absolute, from the first byte ever written. That makes "new since the last poll"
-exact even when part of it is gone.
+between them. They are decoded and sanitised only when somebody reads, and then the text is bounded. So a child that
+writes a gigabyte costs copies of bytes and no more. Offsets are absolute: they count from the first byte that was
+written. So "new since the last poll" is exact even if a part of it was dropped.
 
 Two streams that feed one buffer would lose their order. That is why stderr shares stdout's pipe by default.
 """
@@ -20,7 +20,7 @@ from ..values.ecmascript import utf16_len, utf16_tail
 from .terminal_output import TerminalSanitizer
 
 POLL_MAX_BYTES: Final = 30_000
-"""How much one poll shows. What is older is counted, and the log still has it."""
+"""How much one poll shows. Older output is only counted in the poll; the log still shows it."""
 
 TAIL_PIECES_BYTES: Final = (4_096, 16_384)
 """How much of the end of the output is sanitised to find its last characters, before all of it is."""
@@ -45,7 +45,7 @@ class OutputBuffer:
         self.listener: Callable[[], None] | None = None
 
     def append(self, data: bytes | bytearray | memoryview, now_ms: int) -> None:
-        """Take what was read. Copies; the caller may reuse ``data``."""
+        """Add bytes that the child has written. They are copied, so the caller may use ``data`` again."""
         self.total_bytes += len(data)
         self.last_output_ms = now_ms
         self._store(data)
@@ -57,6 +57,7 @@ class OutputBuffer:
         if room > 0:
             self._head += data[:room]
             data = data[room:]
+        # One piece can be larger than the whole tail. Its beginning is then never copied.
         if len(data) >= self._tail_max:
             self._tail[:] = data[len(data) - self._tail_max :]
             return
@@ -76,7 +77,8 @@ class OutputBuffer:
         return self.total_bytes - self.kept_bytes
 
     def read(self, start: int, max_bytes: int | None = None) -> Extent:
-        """The kept bytes from absolute offset ``start`` on, at most the last ``max_bytes`` of them."""
+        """The kept bytes from the absolute offset ``start`` on, but no byte further than ``max_bytes`` from the end."""
+        # When not all fits, the end is what is shown.
         first = start if max_bytes is None else max(start, self.total_bytes - max_bytes)
         tail_at = self.total_bytes - len(self._tail)
         head_end = len(self._head)
@@ -120,7 +122,7 @@ class OutputBuffer:
 
 
 def _readable(extent: Extent) -> tuple[str, str]:
-    """The text before the gap and after it; all of it is before where there is none."""
+    """The text before the gap and the text after it. Without a gap, all text is in the first one."""
     before, after = (b"", extent.data) if extent.missing_before else (extent.data, extent.rest)
     view = TextView()
     head = view.feed(before)
@@ -148,7 +150,7 @@ class Extent:
 
 @final
 class TextView:
-    """Bytes to readable text, piece by piece: no character and no control sequence is split."""
+    """Turns bytes into readable text, piece by piece. A character or control sequence may span two pieces."""
 
     def __init__(self) -> None:
         self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
@@ -163,7 +165,7 @@ class TextView:
         return self._terminal.feed(self._decoder.decode(b"", final=True))
 
     def restart(self) -> str:
-        """As :meth:`finish`; afterwards the view takes bytes that do not follow on those before."""
+        """Like :meth:`finish`, but the view can be used again, for bytes after a gap."""
         rest = self.finish()
         self._decoder.reset()
         self._terminal = TerminalSanitizer()
@@ -172,7 +174,7 @@ class TextView:
 
 @final
 class OutputReader:
-    """Reads a buffer a poll at a time: each byte is shown at most once."""
+    """Reads the new output of a buffer, poll by poll. Each byte is shown at most once."""
 
     def __init__(self, buffer: OutputBuffer) -> None:
         self._buffer = buffer
@@ -181,14 +183,14 @@ class OutputReader:
 
     @property
     def has_news(self) -> bool:
-        """Whether a read would show something."""
+        """Whether bytes have come since the last read."""
         return self._offset < self._buffer.total_bytes
 
     def read_new(self, *, final: bool = False) -> NewOutput:
-        """What came since the last read, at most :data:`POLL_MAX_BYTES` of it.
+        """The output since the last read; if it is longer than :data:`POLL_MAX_BYTES`, the end of it.
 
         Args:
-            final: Nothing will follow: an unfinished character is shown as U+FFFD instead of waiting.
+            final: No more output will come, so an unfinished character is shown as U+FFFD.
         """
         extent = self._buffer.read(self._offset, POLL_MAX_BYTES)
         self._offset = self._buffer.total_bytes
@@ -226,7 +228,7 @@ class LogPage:
 def page_lines(text: str, *, offset: int | None = None, limit: int | None = None) -> LogPage:
     """Lines ``offset`` to ``offset + limit``; without an offset the last ``limit`` lines.
 
-    What lies outside is empty, as a pager expects.
+    A range outside the text gives an empty page.
     """
     lines = text.replace("\r\n", "\n").split("\n")
     if lines[-1] == "":
@@ -238,12 +240,12 @@ def page_lines(text: str, *, offset: int | None = None, limit: int | None = None
 
 
 def missing_line(count: int) -> str:
-    """How the gap between head and tail is declared."""
+    """The line that stands for the gap between head and tail."""
     return f"[{count} bytes of output not kept]"
 
 
 def _whole(data: bytes) -> bytes:
-    """Without the continuation bytes of a character whose beginning is gone (at most three)."""
+    """Remove the continuation bytes (at most three) of a character whose beginning is gone."""
     for index in range(min(4, len(data))):
         if data[index] & 0xC0 != 0x80:
             return data[index:]

@@ -1,4 +1,4 @@
-"""One job as a value: what is durable of a child process, its owner and its terms.
+"""The record of a job: the durable facts about a child process, its owner and its terms.
 
 A record is replaced as a whole and never changed in place. It can be stored: it holds no callable, no buffer, no
 process handle, and never the environment or the input of the child, because those hold secrets. What belongs to the

@@ -1,8 +1,8 @@
-"""When a child is silent for too long: the next look at it, and what a look decides.
+"""Decides when to look at a child that may be silent for too long, and what follows from a look.
 
-Silence is time in which the host ran and the child wrote nothing. A look that comes much later than it was due says
-that the host did not run in between. Nobody knows then when the standstill began, so silence starts again
-(openclaw#148898).
+Silence is time in which the host ran and the child wrote nothing. A look that comes much later than it was due means
+that the host did not run in between (it was suspended, for example). Nobody knows when that standstill began, so the
+silence is counted from zero again (openclaw#148898).
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Final, NamedTuple
 from .record import JobRecord
 
 STANDSTILL_MS: Final = 5_000
-"""A look that comes later than this says that the host did not run."""
+"""A look that comes later than this means that the host did not run in between."""
 
 
 class OutputMark(NamedTuple):
@@ -24,7 +24,7 @@ class OutputMark(NamedTuple):
 
 
 class SilenceStep(enum.Enum):
-    """What a look at a child calls for."""
+    """What has to be done after a look at a child."""
 
     WAIT = "wait"
     REPORT = "report"
@@ -32,7 +32,7 @@ class SilenceStep(enum.Enum):
 
 
 class SilenceLook(NamedTuple):
-    """What a look at a child has found.
+    """The result of a look at a child.
 
     Attributes:
         record: The job, with what is to be remembered of this look.
@@ -45,7 +45,7 @@ class SilenceLook(NamedTuple):
 
 
 def next_look_ms(record: JobRecord, output: OutputMark, now_ms: int) -> int | None:
-    """When to look at a child; ``None`` when no silence of it matters."""
+    """When to look at the child next; ``None`` if it has neither a silence limit nor a silence notice."""
     since_ms = _since_ms(record, output)
     due_ms: list[int] = []
     if record.spec.no_output_timeout_ms is not None:

@@ -15,7 +15,7 @@ from .output import OutputBuffer
 from .spec import JobSpec
 
 TAIL_UNITS_MAX: Final = 2_000
-"""How much of the end of the output a notice is made from, in UTF-16 code units (OpenClaw's ``tail``)."""
+"""How much of the end of the output a notice is made from, in UTF-16 code units, as in OpenClaw (``tail``)."""
 
 
 @final
@@ -33,7 +33,7 @@ class Sinks:
 
     @property
     def total_bytes(self) -> int:
-        """How much the child has written so far, on both streams."""
+        """How many bytes the child has written so far, on both streams."""
         return self.output.total_bytes + (self.errors.total_bytes if self.errors else 0)
 
     @property
@@ -43,7 +43,7 @@ class Sinks:
 
     @property
     def last_output_ms(self) -> int | None:
-        """When it last wrote something."""
+        """The instant at which the child last wrote something; ``None`` if it never did."""
         both = (self.output.last_output_ms, self.errors.last_output_ms if self.errors else None)
         return max((at for at in both if at is not None), default=None)
 
@@ -56,7 +56,7 @@ class Sinks:
 
 
 def open_sinks(spec: JobSpec) -> Sinks:
-    """Empty buffers for a child, of the sizes that its specification names."""
+    """Make empty buffers for a child, with the sizes that its specification names."""
     return Sinks(
         output=OutputBuffer(spec.head_bytes, spec.tail_bytes),
         input=InputQueue(spec.stdin, stay_open=spec.takes_input),

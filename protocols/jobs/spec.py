@@ -1,4 +1,4 @@
-"""What is to be run, as a value: a command, its surroundings and its limits."""
+"""The specification of a job: a command, its surroundings and its limits."""
 
 from __future__ import annotations
 
@@ -60,15 +60,15 @@ class JobSpec:
         stdin_open: Whether more can be written while it runs. Always so with ``pty``.
         timeout_ms: Limit for the whole run.
         no_output_timeout_ms: Limit for a silence.
-        silence_notice_ms: Report a silence of this length to the owner, once; ``None`` never does.
-        grace_ms: From SIGTERM to SIGKILL when we end it.
+        silence_notice_ms: A silence of this length is reported to the owner, once; ``None``: never.
+        grace_ms: The time from SIGTERM to SIGKILL when the host ends the child.
         pty: Give it a terminal. Its output then is one stream with the terminal's line ends.
         separate_stderr: Keep stderr apart. Otherwise both are one stream, in the order in which they were written.
         detach: The child survives the end of the host, and what it leaves behind is not killed with it.
         head_bytes: How much of the beginning of each output stream is kept.
         tail_bytes: How much of its end is kept.
-        spill_path: A file that gets the output as it comes.
-        spill_max_bytes: Its bound.
+        spill_path: A file to which the output is also written, as it comes.
+        spill_max_bytes: How much of the output that file gets.
     """
 
     command: str | tuple[str, ...] = field(converter=_command)

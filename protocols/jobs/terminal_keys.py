@@ -60,10 +60,10 @@ class _Modifiers:
 
 
 def encode_keys(keys: list[str] | tuple[str, ...]) -> bytes:
-    """The bytes that these keys send, one after the other.
+    """The bytes that a terminal sends for these keys, one after the other.
 
     Raises:
-        InvalidInputError: A key has no such name. Nothing is half encoded.
+        InvalidInputError: There is no key of that name. Then no key is encoded.
     """
     return "".join(_encode(key) for key in keys).encode()
 
@@ -116,4 +116,4 @@ def _control(key: str, char: str) -> str:
     code = ord(char.upper())
     if not 64 <= code <= 95:
         raise InvalidInputError(f"key {key!r}: there is no control character of {char!r}, expected @ to _, or ?")
-    return chr(code & 31)
+    return chr(code & 31)  # a terminal makes a control character by clearing the upper bits: C-c is 3

@@ -1,6 +1,6 @@
-r"""Makes terminal output readable: control sequences out, the rest of the controls visible.
+r"""Makes terminal output readable: control sequences are removed, and other control characters are made visible.
 
-A parser in the manner of Paul Williams' DEC state machine, reduced to what must be recognised to be dropped: CSI
+The parser follows Paul Williams' state machine of DEC terminals. It recognises only what has to be removed: CSI
 sequences, the string sequences (OSC, DCS, SOS, PM, APC) with their terminator, and two-character escapes with their
 intermediates. It has no buffer: a sequence that spans two pieces costs one state. So a hostile stream that never ends
 its sequence makes nothing grow. OpenClaw (``sanitizeBinaryOutput``) then removes format characters (bidi overrides,
@@ -37,7 +37,7 @@ class _State(enum.Enum):
 
 @final
 class TerminalSanitizer:
-    """One stream's sanitiser: feed it text as it comes, it returns what a reader may see."""
+    """The sanitiser of one stream. It is fed with text as it comes, and returns what a reader may see."""
 
     def __init__(self) -> None:
         self._state = _State.TEXT
@@ -82,6 +82,7 @@ class TerminalSanitizer:
 
     def _escape(self, text: str, at: int) -> int:
         char = text[at]
+        # A new ESC starts the sequence over. Space to "/" are intermediates: the final character is still to come.
         if char == "\x1b" or " " <= char <= "/":
             return at + 1
         if char == "[":
@@ -95,6 +96,7 @@ class TerminalSanitizer:
         if _INTRODUCER.match(char):
             self._begin(char)
             return at + 1
+        # CAN and SUB cancel a sequence.
         if char in {"\x18", "\x1a"} or "@" <= char <= "~":
             self._state = _State.TEXT
             return at + 1
@@ -122,7 +124,7 @@ class TerminalSanitizer:
 
 
 def show_controls(text: str) -> str:
-    r"""Format characters out, control characters but tab and line ends as ``\xNN``."""
+    r"""Remove format characters, and show control characters as ``\xNN``, except tabs and line ends."""
     if not text.isascii():
         text = _FORMAT.sub("", text)
     return _CONTROL.sub(lambda found: f"\\x{ord(found.group()):02x}", text)

@@ -1,8 +1,8 @@
-"""Makes the contract of a job: where its notice will go, decided once, when the job starts.
+"""Makes the contract of a job, which says where its notice goes. This is decided once, when the job starts.
 
-An event that nobody will drain is a lost event. So the session is not always the one that started the job: the one
-routing function (:func:`~..sessions.locate.locate`) puts a cron run's on its agent's main session, and refuses a
-session that nobody owns. A reload of the configuration does not redirect running jobs.
+The notice does not always go to the session that started the job, because an event in a queue that no turn reads would
+be lost. The routing function (:func:`~..sessions.locate.locate`) sends the notice of a cron run's job to the agent's
+main session, and refuses a session that nobody owns. A reload of the configuration does not redirect running jobs.
 """
 
 from __future__ import annotations
@@ -22,18 +22,19 @@ def contract_for(
     notify_on_exit: bool = True,
     notify_on_empty_success: bool = False,
 ) -> Contract:
-    """The terms of a job that ``owner`` starts; see :class:`~.record.Contract` for the rest.
+    """Make the contract of a job that ``owner`` starts. The other fields are those of :class:`~.record.Contract`.
 
     Args:
         owner: What ``locate`` found for the session that starts it.
-        delivery: Where an answer goes; one that names nothing is none.
-        source: Who says it.
+        delivery: Where an answer goes. A delivery context that names nothing counts as none.
+        source: The source of the notice.
         notify_on_exit: Whether the exit is told at all.
         notify_on_empty_success: Whether a success without output is told.
     """
     return Contract(
         agent_id=owner.agent_id,
         session_key=owner.session_key,
+        # The parent of a subagent waits for it already (openclaw#66748).
         wakes=not is_subagent(owner.session_key),
         delivery=delivery or None,
         source=source,

@@ -1,4 +1,4 @@
-"""Records as bytes: a kind, a version, and a canonical JSON body.
+"""Turns records into bytes and back: a kind, a version, and a canonical JSON body.
 
 A body is JSON because it can be read with nothing but a database's own tools; canonical (sorted keys, no spaces,
 fields at their default left out), so that equal records have equal bodies. A reader that meets a kind or a version
@@ -59,7 +59,7 @@ class StoredRecord:
 
 
 def encode_record(record: Record) -> StoredRecord:
-    """The stored form of a record.
+    """Turn a record into its stored form.
 
     Raises:
         RecordError: It is too large, or holds text that no engine takes (a lone surrogate).
@@ -76,7 +76,7 @@ def encode_record(record: Record) -> StoredRecord:
 
 
 def decode_record(stored: StoredRecord) -> Record:
-    """The record of a stored form.
+    """Turn a stored form back into its record.
 
     Raises:
         RecordError: It is of a kind or version that this program does not know, or its body is damaged.
@@ -96,7 +96,7 @@ def decode_record(stored: StoredRecord) -> Record:
 @cache
 def _converter() -> Converter:
     converter = Converter(omit_if_default=True)
-    # A thread id is a number or a text, and stays what it was.
+    # A thread id is a number or a text, and must stay what it was: cattrs cannot choose between the two by itself.
     converter.register_structure_hook_func(_is_thread_id, lambda value, _: value)
     converter.register_unstructure_hook(
         DeliveryContext, make_dict_unstructure_fn(DeliveryContext, converter, _cattrs_omit_if_default=True)

@@ -94,7 +94,7 @@ class Batch:
 
 
 class Commit(Protocol):
-    """The fate of one batch."""
+    """Tells what became of one batch."""
 
     @property
     def outcome(self) -> CommitOutcome | None:
@@ -109,7 +109,7 @@ class Commit(Protocol):
 @final
 @frozen
 class Claim:
-    """An agent is this host's, under a fencing token."""
+    """Says that this host owns an agent, under a fencing token."""
 
     owner: str
     token: int
@@ -151,7 +151,7 @@ class JournalStatistics:
 
 
 class Journal(Protocol):
-    """Whatever stores batches. See the module."""
+    """What a storage engine has to offer. The rules are at the head of this module."""
 
     @property
     def tenure(self) -> Tenure:
@@ -167,7 +167,7 @@ class Journal(Protocol):
         ...
 
     def append(self, batch: Batch, /) -> Commit:
-        """Take a batch. Never blocks, keeps the order per owner. Without room the answer is UNAVAILABLE, at once."""
+        """Take a batch. Never blocks; keeps the order per owner. Without room, the answer is UNAVAILABLE at once."""
         ...
 
     def room(self) -> int:
@@ -183,7 +183,7 @@ class Journal(Protocol):
         ...
 
     async def release(self, owners: Iterable[str]) -> None:
-        """Give agents up. Their last batches have been answered before."""
+        """Give agents up. All their batches must have been answered before."""
         ...
 
     def load(self, owners: Iterable[str]) -> AsyncIterator[Page]:
@@ -195,7 +195,7 @@ class Journal(Protocol):
         ...
 
     async def mail_waiting(self) -> None:
-        """Wait for a hint that there may be mail. Wakes too often, never promises."""
+        """Wait for a hint that there may be mail. It may return although there is none."""
         ...
 
     def take_mail(self, owners: Iterable[str]) -> AsyncIterator[Sequence[Mail]]:
@@ -203,7 +203,7 @@ class Journal(Protocol):
         ...
 
     async def check(self) -> list[str]:
-        """What is wrong with what is stored, a sentence each. Empty: nothing is."""
+        """Look for damage in what is stored. Returns one sentence for each fault, an empty list if there is none."""
         ...
 
     def statistics(self) -> JournalStatistics:

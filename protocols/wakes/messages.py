@@ -17,7 +17,7 @@ from .wake import DEFAULT_COALESCE_MS, Intent, Source, WakeTask
 
 
 class Ticket(NamedTuple):
-    """Who waits for an answer, as a value: the host keeps a table from tickets to callers.
+    """A number that stands for a caller who waits for an answer. The host knows which caller it is.
 
     A ticket can be stored. ``boot`` names the run of the host that gave it, so that a ticket of an earlier run reaches
     nobody.
@@ -28,7 +28,7 @@ class Ticket(NamedTuple):
 
 
 Answer = Outcome | Receipt
-"""What a caller gets: the outcome of its wake's turn, or what became of its event, or why nothing will come of it."""
+"""What a caller gets: the outcome of its wake's turn, or a receipt for its event, or a refusal."""
 
 
 @final
@@ -39,12 +39,12 @@ class Wake:
     Attributes:
         session_key: The session; ``None`` means the main session of ``agent_id``.
         agent_id: The owner, where the key does not name it (``global`` and legacy keys).
-        coalesce_ms: How long to wait for company; 0 runs at once.
+        coalesce_ms: How long it waits for other wakes of the session; 0 does not wait.
         tasks: Due work to hand to the turn.
         delivery: Where the answer should go, when that differs from the session's own route.
-        heartbeat_interval_ms: Set on a tick of a cadence kept elsewhere: such a tick is due by definition.
-        ticket: Whoever waits for the outcome of the turn that this wake leads to. Answered once.
-        answer_at_deferral: Answer already at the first deferral; the wake itself goes on.
+        heartbeat_interval_ms: The interval of a heartbeat that another program sends. Such a wake is always due.
+        ticket: The caller that waits for the outcome of the turn. It is answered once.
+        answer_at_deferral: Answer the caller at the first deferral already. The wake is kept all the same.
         located: Owner and session have been found already, and stand in ``agent_id`` and ``session_key``.
     """
 
@@ -65,7 +65,7 @@ class Wake:
 @final
 @define(eq=False)
 class Notice:
-    """Event plus wake in one message: the queue that is filled is the queue that is drained.
+    """An event and its wake in one message, so that the turn reads the queue in which the event waits.
 
     Attributes:
         session_key: The queue the event goes to.
@@ -73,7 +73,7 @@ class Notice:
         source: Who says it; also the source of its wake.
         trusted: Whether the text may be shown as our own; what comes from outside may not.
         intent: How urgent its wake is; ``None`` queues the event without waking anybody (a subagent's session).
-        ticket: Whoever waits to hear what became of the event (accepted, or refused and why). Answered once.
+        ticket: The caller that waits for a receipt (accepted, or refused and why). It is answered once.
         job_id: The job whose exit it tells. Whether somebody has been shown that exit meanwhile is asked by this id,
             when the event is queued, and again before a turn is shown it: a message that took it back could come too
             late (openclaw#141202).
@@ -99,10 +99,10 @@ class Notice:
 @final
 @define(eq=False)
 class NoticeSeen:
-    """Told to the router: somebody has been shown this exit, so the event that announces it is to be taken back.
+    """Tells the router that somebody has been shown an exit, so that the event of this exit is taken back.
 
-    Drop the event with this context key unless a turn has it already, and the wake that came with it if nothing else
-    is waiting. Answers openclaw#120488: a result that a poll has shown must not be announced again.
+    The event with this context key is dropped, unless a turn has it already. Its wake is dropped too, if nothing else
+    waits. A result that a poll has shown must not be announced again (openclaw#120488).
     """
 
     session_key: str
@@ -114,6 +114,6 @@ class NoticeSeen:
 @final
 @define(eq=False)
 class NoticeRefused:
-    """Told to ``Notice.reply_to``: there was no room for the event, or no agent took it. Offer it again later."""
+    """Tells ``Notice.reply_to`` that the event found no room or no agent. It can be offered again later."""
 
     job_id: str

@@ -14,7 +14,7 @@ from .wake import Intent, Source, WakeTask
 
 
 class SkipKind(enum.Enum):
-    """Why a turn was skipped, as far as it matters. What happens next follows from this alone (:mod:`.after_turn`)."""
+    """Why a turn was skipped. What happens next follows from this alone, not from the text (:mod:`.after_turn`)."""
 
     ACTIVE_RUN = "active-run"
     REQUESTS_IN_FLIGHT = "requests-in-flight"
@@ -42,14 +42,14 @@ BUSY_KINDS: Final = frozenset(
 
 _KINDS: Final = {kind.value: kind for kind in SkipKind}
 _ALIKE: Final = 0.85
-"""How close a reason must come to the name of a kind to be taken for a mistyped one."""
+"""A reason at least this similar to the name of a kind counts as a mistyped name (0 to 1)."""
 
 
 def _kind_of(skipped: Skipped) -> SkipKind:
     """The kind that a reason names.
 
-    This is the border at which a text becomes a kind: a handler says ``Skipped("active-run")``, and nothing behind this
-    line reads the text again. A mistyped name would be another kind without a word, so it is refused.
+    A handler says ``Skipped("active-run")``. The text is turned into a kind here, and nothing reads it after that. A
+    mistyped name would silently become another kind, so it is refused.
     """
     kind = _KINDS.get(skipped.reason)
     if kind is not None:
@@ -66,7 +66,7 @@ def _kind_of(skipped: Skipped) -> SkipKind:
 
 @frozen
 class Ran:
-    """The turn did its work; the events it was shown are acknowledged.
+    """The turn did its work. The events that it was shown are acknowledged.
 
     Attributes:
         reply: What the agent answers, if anything; ``None`` and the empty string are never delivered.
@@ -117,7 +117,7 @@ Outcome = Ran | Skipped | Failed
 
 @define(eq=False)
 class TurnRequest:
-    """Everything that a turn is given. The agent makes it, the turn runner runs it.
+    """Everything that a turn is given. The agent makes the request, and the turn runner runs the turn.
 
     Attributes:
         turn_id: Unique within the run of the host.

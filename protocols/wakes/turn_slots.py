@@ -1,13 +1,13 @@
 """The bound on concurrent turns: first come, first served, within what each agent may have at once.
 
-A session takes a slot before its turn, or stands in line for one. Slots and places are known by agent address and
-session key, so that to give one back twice, or one that was never held, does nothing: after a crash an agent can give
-back everything it does not need, without knowing how far it had come.
+A session takes a slot before its turn, or waits in line for one. Slots and places are known by agent address and
+session key. So it does no harm to give a slot back twice, or one that was never held: after a crash, an agent gives
+back everything that it does not need, without knowing what it had.
 
-A session over the limit of its agent waits in a line of that agent, and joins the host's line when the agent gives a
-slot back. So no agent's limit holds up another agent, and nobody who waits has to be looked at twice.
+A session over the limit of its agent waits in a line of that agent. It joins the line of the host when the agent gives
+a slot back. So the limit of one agent never delays another agent.
 
-Prior art: httpcore's connection pool, one synchronous function over the whole book that is called after every change.
+Prior art: httpcore's connection pool, where one synchronous function over all entries is called after every change.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ Place = tuple[str, str]
 @final
 @define(eq=False)
 class TurnSlots:
-    """Who has a slot, and who waits. A change returns those who were served by it; the caller tells them."""
+    """Knows which sessions have a slot and which wait. A change returns the sessions that got a slot by it."""
 
     capacity: int
     _held: dict[Place, None] = field(factory=dict[Place, None], init=False)
@@ -56,10 +56,10 @@ class TurnSlots:
         return False
 
     def release(self, address: str, session_key: str) -> list[Place]:
-        """Give a slot back, or a place in line; nothing happens when there is neither."""
+        """Give back a slot or a place in line. Nothing happens if the session has neither."""
         place = (address, session_key)
         own_line = self._own_lines.get(address, {})
-        if session_key in own_line:
+        if session_key in own_line:  # it has no claim on a slot yet, so nobody can be served by its leaving
             del own_line[session_key]
             self._forget_if_unused(address)
             return []
@@ -74,7 +74,7 @@ class TurnSlots:
         return self._serve()
 
     def set_limit(self, address: str, limit: int | None) -> list[Place]:
-        """Change how many slots an agent may have at once; slots that it has stay."""
+        """Change how many slots an agent may have at once. It keeps the slots that it has."""
         if limit is not None:
             self._limits[address] = limit
         else:
@@ -92,8 +92,9 @@ class TurnSlots:
         return (address, session_key) in self._held
 
     def sessions_of(self, address: str) -> list[str]:
-        """The sessions of an agent that have a slot or a place in line. For an agent that has any, it walks over all
-        places: it is meant for recovery.
+        """The sessions of an agent that have a slot or a place in line.
+
+        It is meant for recovery, because it may read the places of all agents.
         """
         if address not in self._claimed:
             return list(self._own_lines.get(address, ()))
@@ -106,7 +107,7 @@ class TurnSlots:
         return len(self._line) + sum(len(line) for line in self._own_lines.values())
 
     def _call_forward(self, address: str) -> None:
-        """Let sessions of an agent from its own line into the host's, as far as the agent's limit allows."""
+        """Move sessions from the line of an agent to the line of the host, as far as the agent's limit allows."""
         line = self._own_lines.get(address, {})
         while line and self._claimed.get(address, 0) < self._limits.get(address, self._claimed.get(address, 0) + 1):
             session_key = next(iter(line))

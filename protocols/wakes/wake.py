@@ -14,11 +14,11 @@ from attrs import frozen
 from ..values.ecmascript import es_trim
 
 DEFAULT_COALESCE_MS: Final = 250
-"""How long a wake waits for company unless it says otherwise."""
+"""How long a wake waits for other wakes of its session, as in OpenClaw, unless it names another time."""
 
 
 class Source(enum.StrEnum):
-    """Who asks. Decides nothing by itself but what a disabled agent may still be woken by."""
+    """Where a wake or event comes from. An agent without a heartbeat may be set to take only some of them."""
 
     INTERVAL = "interval"
     MANUAL = "manual"
@@ -37,7 +37,7 @@ class Source(enum.StrEnum):
 
 
 class Intent(enum.StrEnum):
-    """How urgent. The cooldown decision reads this and nothing else of a wake."""
+    """How urgent a wake is. The cooldown decision reads nothing else of the wake."""
 
     SCHEDULED = "scheduled"
     EVENT = "event"
@@ -48,7 +48,7 @@ class Intent(enum.StrEnum):
 
 @frozen
 class WakeTask:
-    """A unit of due work that a wake carries: a later one with the same job replaces it."""
+    """A unit of due work that a wake carries. A later task with the same job id replaces it."""
 
     job_id: str
     name: str = ""
@@ -56,5 +56,5 @@ class WakeTask:
 
 
 def normalize_reason(reason: str | None) -> str:
-    """A reason fit to show; blank becomes ``requested``."""
+    """Trim a reason. A blank one becomes ``requested``."""
     return (es_trim(reason) if reason else "") or "requested"

@@ -16,7 +16,7 @@ from typing import Final, final
 from attrs import define
 
 NAME_PREFIX: Final = "wakeward-"
-"""Before the process id of the program whose group it is."""
+"""The beginning of a group's name. The process id of the program that made the group follows."""
 
 
 @final
@@ -28,7 +28,7 @@ class Cgroup:
     relative: str
 
     def add(self, pid: int) -> bool:
-        """Move a process in; false when it is gone or may not be moved."""
+        """Move a process into the group. Returns false if the process is gone, or may not be moved."""
         try:
             (self.path / "cgroup.procs").write_text(str(pid))
         except OSError:
@@ -67,7 +67,7 @@ class CgroupParent:
     relative: str
 
     def make(self, name: str) -> Cgroup | None:
-        """A new group; ``None`` when it cannot be made (a limit of the system)."""
+        """Make a group for one job; ``None`` if the system allows no more groups."""
         group = Cgroup(self.path / name, f"{self.relative}/{name}")
         try:
             group.path.mkdir()
@@ -76,7 +76,7 @@ class CgroupParent:
         return group
 
     def remove(self) -> None:
-        """Remove it, if nothing is left in it."""
+        """Remove the host's group, if nothing is left in it."""
         with suppress(OSError):
             self.path.rmdir()
 
@@ -94,6 +94,7 @@ def find_cgroup_parent(name: str) -> CgroupParent | None:
         parent.path.mkdir()
     except OSError:
         return None
+    # A group that we could make can still be useless: not delegated to us, or no cgroup.kill (before Linux 5.14).
     if os.access(parent.path / "cgroup.procs", os.W_OK) and (parent.path / "cgroup.kill").exists():
         return parent
     parent.remove()
@@ -101,7 +102,7 @@ def find_cgroup_parent(name: str) -> CgroupParent | None:
 
 
 def _remove_stale(above: Path) -> None:
-    """Remove the empty groups of programs like this one that were killed before they could."""
+    """Remove the empty groups of earlier runs of this program that were killed before they could remove them."""
     for path in above.glob(f"{NAME_PREFIX}*-*"):
         pid = path.name.removeprefix(NAME_PREFIX).partition("-")[0]
         if pid.isdigit() and not Path("/proc", pid).exists():
@@ -122,9 +123,9 @@ def _mount_point() -> Path | None:
 
 
 def read_cgroup(pid: int | str) -> str | None:
-    """The version 2 group of a process, also of a zombie; ``None`` when there is none."""
+    """The version 2 group of a process, also of a zombie; ``None`` if the process has none, or is gone."""
     with suppress(OSError):
         for line in Path(f"/proc/{pid}/cgroup").read_text(encoding="utf-8").splitlines():
-            if line.startswith("0::"):
+            if line.startswith("0::"):  # version 2 always has hierarchy 0 and names no controllers (cgroups(7))
                 return line[3:]
     return None

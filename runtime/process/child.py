@@ -39,7 +39,7 @@ KILL_PATIENCE: Final = 3.0
 """How long a tree may take to disappear after SIGKILL before that is called uncertain, in seconds."""
 
 CGROUP_AFTER: Final = 0.1
-"""A child that lives longer than this, in seconds, is moved into a control group with all that is below it."""
+"""A child that lives longer than this, in seconds, is moved into a control group with all its descendants."""
 
 _DETAIL_MAX: Final = 300
 _QUICK_LOOKS: Final = 3
@@ -61,7 +61,7 @@ class Child:
         resources: ProcessResources,
         deliver: Callable[[ShellFact], None],
     ) -> None:
-        """Args: ``job_id`` names the child in the facts, and nowhere else."""
+        """Prepare a child; nothing is started yet. ``job_id`` is only used to name the child in the facts."""
         self._job_id = job_id
         self._spec = spec
         self._sinks = sinks
@@ -86,11 +86,12 @@ class Child:
         return self._stop_reason is ExitReason.LEFT_RUNNING
 
     def stop(self, reason: ExitReason, grace: float) -> None:
-        """Order its end; synchronous. The first reason counts, and the shortest grace, in seconds."""
+        """Order the child to end; does not wait. The first reason counts, and the shortest grace (in seconds)."""
         if self._stop_reason is None:
             self._stop_reason = reason
         if grace < self._grace:
             self._grace = grace
+            # The keeper waits for the root in this scope, so it sees the order, or the shorter grace, at once.
             self._waiting.cancel(reason="the child is to end")
 
     async def run(self) -> None:
@@ -121,7 +122,7 @@ class Child:
 
     async def _spawn(self) -> Spawned | None:
         orphans = self._resources.orphans
-        orphans.expect(self._tree)
+        orphans.expect(self._tree)  # before the start: the child can leave orphans before we know its process id
         spawned = None
         try:
             spawned = await spawn(
@@ -161,7 +162,9 @@ class Child:
             return self._exit(ordered, None, f"left running as process {spawned.popen.pid}")
         if ordered is not None and not _has_ended(spawned.pidfd):
             await self._end_root(spawned.pidfd)
+        # Reap only now: until then the process id, and with it the process group, cannot become a stranger's.
         returncode = spawned.popen.poll()
+        # The result is fixed here. Nothing that goes wrong below may replace it.
         result = self._exit(ordered, returncode)
         if returncode is None:
             self._problems.append(f"left after SIGKILL: the process itself, {spawned.popen.pid}")
@@ -200,21 +203,23 @@ class Child:
         return self._stop_reason
 
     async def _wait_readable(self, pidfd: int, seconds: float) -> bool:
-        """Wait for the end of the root; false when an order or the time came first."""
+        """Wait for the end of the root. Returns false if an order comes first, or if the time is up."""
         with trio.move_on_after(seconds) as self._waiting:
             await trio.lowlevel.wait_readable(pidfd)
             return True
         return False
 
     async def _enter_cgroup(self) -> None:
+        # The group is there to kill the whole tree, and what a detached child leaves behind is not to be killed.
         group = None if self.is_detached else self._resources.make_cgroup(self._tree.token)
         if group is None:
             return
         self._tree.cgroup = group
+        # In a thread, because each move blocks for close to a millisecond.
         await trio.to_thread.run_sync(_move_all, group, self._tree.heads(), limiter=self._resources.threads)
 
     async def _end_root(self, pidfd: int) -> None:
-        """SIGTERM, grace, SIGKILL. A later order may shorten the grace."""
+        """End the root and its tree: SIGTERM, grace, SIGKILL. A later order can shorten the grace."""
         self._asked_at = trio.current_time()
         self._signal(signal.SIGTERM)
         ended = False
@@ -226,6 +231,7 @@ class Child:
                 await trio.lowlevel.wait_readable(pidfd)
 
     def _signal(self, number: signal.Signals) -> None:
+        # Orphans first: a process that has left the group can only be found as one of the tree's orphans.
         self._resources.orphans.look()
         self._tree.signal_all(number, self._tree.members(self._resources.procs_lately()))
 
@@ -236,6 +242,7 @@ class Child:
         if members and self.is_detached and self._stop_reason is None:
             self._resources.orphans.leave(self._tree)  # what it has left behind was to stay
             return
+        # After an order, the tree has had its SIGTERM already, and what is left of the grace goes on to count.
         if members and self._asked_at is None:
             self._asked_at, self._grace = trio.current_time(), min(self._grace, LEFTOVER_GRACE)
             self._tree.signal_all(signal.SIGTERM, members)
@@ -326,6 +333,7 @@ async def _wait_ended(pidfd: int) -> None:
 
 
 def _has_ended(pidfd: int) -> bool:
+    # WNOWAIT leaves the process unreaped: its id, and so its group, stays ours to signal.
     return os.waitid(os.P_PIDFD, pidfd, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
 
 

@@ -32,6 +32,7 @@ class FileFollower:
             path = self._temporary
         else:
             self.write_fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_APPEND | os.O_CLOEXEC, _MODE)
+        # A descriptor of our own for reading: the child's has another mode, and a file offset that the child moves.
         self._read_fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
         self._buffer = buffer
         self._now_ms = now_ms

@@ -23,19 +23,20 @@ class Orphans:
     def __init__(self) -> None:
         self._trees: dict[str, Tree] = {}
         self._roots: set[int] = set()
-        self._rootless_count = 0
+        self._rootless_count = 0  # trees whose root is being spawned: its process id is not known yet
         self._adopting: dict[str, Tree] = {}
         self._left: list[Tree] = []
+        # Process id and start time of children that belong to no tree, so that each look does not read them again.
         self._foreign: dict[int, int] = {}
         self._children = OwnChildren()
 
     def expect(self, tree: Tree) -> None:
-        """A root is about to be spawned: from now on there may be orphans of this tree."""
+        """Note that the root of this tree is about to be spawned. From now on the tree can have orphans."""
         self._trees[tree.token] = tree
         self._rootless_count += 1
 
     def rooted(self, tree: Tree, root_pid: int) -> None:
-        """The root is spawned."""
+        """Note that the root of this tree is spawned, under this process id."""
         tree.root_pid = root_pid
         self._roots.add(root_pid)
         self._rootless_count -= 1
@@ -68,6 +69,7 @@ class Orphans:
         if not listed and not self._adopting:
             return
         self._foreign = {pid: start for pid, start in self._foreign.items() if pid in listed}
+        # Roots are left out: each is reaped by its keeper alone, which needs the exit status.
         for pid in listed - self._roots:
             proc = read_proc(pid)
             # The number alone does not tell a process: it is used again. Number and start time together do.
@@ -99,7 +101,7 @@ class Orphans:
     def _reap(self, tree: Tree) -> None:
         for pid, proc in tuple(tree.adopted.items()):
             now = read_proc(pid)
-            if now is None or now.start_ticks != proc.start_ticks:
+            if now is None or now.start_ticks != proc.start_ticks:  # reaped, and the number perhaps used again
                 del tree.adopted[pid]
             elif now.is_dead:
                 with suppress(ChildProcessError):

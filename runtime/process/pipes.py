@@ -22,15 +22,15 @@ from .spill import Spill
 
 _READ_BYTES: Final = 262_144
 _SHARE_BYTES: Final = 2 * _READ_BYTES
-"""After so much from one child others may run: it is some 0.2 ms of copying."""
+"""How many bytes are read from one child before others may run. Copying them takes some 0.2 ms."""
 
 _FULL_PIPE_BYTES: Final = 65_536
-"""The kernel's own size of a pipe. A child that fills it gets a bigger one, so that it waits for us less often. Not
-every child does, because that takes 40 us, some 4 % of a start.
+"""The size of a pipe when it is made (pipe(7)). A child that fills its pipe gets a bigger one, so that it waits for us
+less often. The others do not, because that takes 40 us, some 4 % of a start.
 """
 
 _LAST_BYTES_MAX: Final = 4 * _READ_BYTES
-"""How much is still read, when the child is gone, from a pipe that somebody else keeps open."""
+"""How much is still read after the child is gone, if another process keeps the pipe open."""
 
 _END_OF_TERMINAL: Final = b"\x04"
 
@@ -97,7 +97,7 @@ class PipeReader:
                     break  # most likely there is no more now, and to find that out is a system call
 
     def _read_once(self) -> int | None:
-        """Take one piece: its length, 0 at the end, ``None`` when there is nothing now."""
+        """Read one piece. Returns its length; 0 at the end of the stream; ``None`` if nothing can be read now."""
         try:
             count = os.readv(self._fd, [_scratch])
         except BlockingIOError:
@@ -139,19 +139,19 @@ class PipeWriter:
         self._wake.set()
 
     async def stop(self) -> None:
-        """The child is gone: write no more."""
+        """Write no more, because the child is gone."""
         self._scope.cancel()
         await self._done.wait()
 
     async def run(self) -> None:
-        """Write, until there is nothing more to come."""
+        """Write until the queue is closed and empty, or the child reads no more."""
         try:
             with self._scope, suppress(OSError):  # a closed pipe or terminal: the child reads no more
                 await self._write_all()
         finally:
             # Whatever ended the writing: nothing more is taken, and the child is told so by the end of its input.
             self._queue.listener = None
-            self._queue.discard()
+            self._queue.discard()  # later input is refused, instead of being accepted for a child that cannot read it
             self._close()
             self._done.set()
 
@@ -161,7 +161,7 @@ class PipeWriter:
             if data:
                 await self._write(data)
             elif self._queue.closed:
-                if self._terminal:
+                if self._terminal:  # to close our end would not be an end of file, because we still read from it
                     await self._write(_END_OF_TERMINAL)
                 return
             else:

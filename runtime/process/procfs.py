@@ -1,7 +1,7 @@
 """The processes of this machine, as /proc shows them (Linux, proc(5)).
 
-A process is named by its number *and* its start time: numbers are used again, the pair is not. A signal goes through a
-pidfd that was checked against the start time after it was opened, so it cannot reach a stranger.
+A process is identified by its number *and* its start time, because the kernel uses numbers again. A signal is sent
+through a pidfd. The start time is checked after the pidfd is opened, so a signal cannot reach another process.
 """
 
 from __future__ import annotations
@@ -38,11 +38,12 @@ class Proc:
 
 
 def read_proc(pid: int) -> Proc | None:
-    """The process with this number, ``None`` when there is none."""
+    """The process with this number; ``None`` if there is none."""
     try:
         stat = (_PROC / str(pid) / "stat").read_bytes()
     except OSError:
         return None
+    # The second field, the name in parentheses, can contain spaces and parentheses. So count from the last one.
     fields = stat[stat.rindex(b")") + 2 :].split()
     return Proc(
         pid=pid,
@@ -55,7 +56,7 @@ def read_proc(pid: int) -> Proc | None:
 
 
 def all_procs() -> list[Proc]:
-    """Every process there is. Some 15 us each."""
+    """All processes of the machine. This takes some 15 us for each process."""
     pids = [int(name) for name in os.listdir(_PROC) if name.isdigit()]  # noqa: PTH208 - names only, and it is hot
     return [proc for pid in pids if (proc := read_proc(pid)) is not None]
 
@@ -76,6 +77,7 @@ def descendants(heads: list[int]) -> set[int]:
 def _children(pid: int) -> list[int]:
     found: list[int] = []
     with suppress(OSError):
+        # The kernel lists a child under the thread that forked it, so all threads have to be asked.
         for task in (_PROC / str(pid) / "task").iterdir():
             with suppress(OSError):
                 found += map(int, (task / "children").read_bytes().split())
@@ -99,7 +101,7 @@ class OwnChildren:
             self._fd = -1
 
     def read(self) -> set[int]:
-        """Their numbers now."""
+        """The process ids of the children at this moment."""
         if self._fd < 0:
             own = os.getpid()
             return {proc.pid for proc in all_procs() if proc.ppid == own}
@@ -109,7 +111,7 @@ class OwnChildren:
         return {int(pid) for pid in text.split()}
 
     def close(self) -> None:
-        """Close the list."""
+        """Close the file of the list. A second call does nothing."""
         if self._fd >= 0:
             os.close(self._fd)
             self._fd = -1
@@ -124,10 +126,10 @@ def read_environ(pid: int) -> list[bytes]:
 
 
 def send_signal(proc: Proc, number: signal.Signals) -> None:
-    """Signal exactly this process; nothing happens when it is gone.
+    """Signal exactly this process. Nothing happens if it is gone.
 
     Raises:
-        PermissionError: It is somebody else's (a set-user-ID program).
+        PermissionError: It runs as another user (a set-user-ID program).
     """
     with suppress(ProcessLookupError):
         pidfd = os.pidfd_open(proc.pid)

@@ -15,9 +15,10 @@ from .orphans import Orphans
 from .procfs import Proc, all_procs
 
 SPAWNING_COUNT_MAX: Final = 16
-"""How many children are being started at a time. Each start is work for one core, and memory for a worker's stack."""
+"""How many children can be starting at once. Each start occupies one core, and memory for the stack of a worker."""
 
 _LATELY: Final = 0.01
+"""How old the list of all processes may be for :meth:`ProcessResources.procs_lately`, in seconds, at least."""
 
 _PR_SET_CHILD_SUBREAPER: Final = 36
 _PR_GET_CHILD_SUBREAPER: Final = 37
@@ -25,7 +26,7 @@ _PR_GET_CHILD_SUBREAPER: Final = 37
 
 @final
 class ProcessResources:
-    """The limits, the orphans, the environment, the control group and the look at all processes.
+    """What all children of one shell share: worker threads, orphans, environment, control group, list of processes.
 
     Attributes:
         threads: The workers that start children.
@@ -46,37 +47,38 @@ class ProcessResources:
         self._procs_cost = 0.0
 
     def new_token(self) -> str:
-        """A name for a tree that no other tree on this machine has."""
+        """Make a name for a tree that no other tree on this machine has."""
         self._token_count += 1
         return f"{self._name}-{self._token_count}"
 
     def make_cgroup(self, token: str) -> Cgroup | None:
-        """A control group for one tree, where there can be one."""
+        """Make a control group for one tree; ``None`` if that is not possible here."""
         return self._cgroups.make(token) if self._cgroups is not None else None
 
     def procs_since(self, instant: float) -> list[Proc]:
-        """All processes, seen at ``instant`` or later."""
+        """All processes of the machine, as seen at ``instant`` (seconds of Trio's clock) or later."""
         if self._procs_at < instant:
             began = trio.current_time()
             self._procs = all_procs()
-            self._procs_at = began
+            self._procs_at = began  # not the end: a process that started during the look may be missing
             self._procs_cost = trio.current_time() - began
         return self._procs
 
     def procs_lately(self) -> list[Proc]:
-        """All processes, seen lately."""
-        # Children that are ended together share one look, because it takes 15 us for each process there is.
+        """All processes of the machine, as seen a moment ago."""
+        # Children that are ended together share one look, because it takes 15 us for each process of the machine. The
+        # longer a look takes, the longer it is used, so that looks take at most about a tenth of the time.
         return self.procs_since(trio.current_time() - max(_LATELY, 10 * self._procs_cost))
 
     def close(self) -> None:
-        """Remove what was made on the machine, and look for nothing any more."""
+        """Remove the host's control group, and stop looking for orphans."""
         self.orphans.close()
         if self._cgroups is not None:
             self._cgroups.remove()
 
 
 def set_subreaper(*, on: bool) -> bool:
-    """Whether orphans among our descendants are given to us (prctl(2)). Returns what it was before."""
+    """Say whether the kernel gives us the orphans among our descendants (prctl(2)). Returns the earlier setting."""
     libc = ctypes.CDLL(None, use_errno=True)
     before = ctypes.c_int()
     libc.prctl(_PR_GET_CHILD_SUBREAPER, ctypes.byref(before), 0, 0, 0)

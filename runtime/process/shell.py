@@ -21,7 +21,7 @@ from .child import Child
 from .resources import ProcessResources, set_subreaper
 
 STOP_GRACE: Final = 0.5
-"""From SIGTERM to SIGKILL when the host ends, in seconds."""
+"""The time from SIGTERM to SIGKILL when the host is cancelled, in seconds."""
 
 SWEEP_INTERVAL: Final = 2.0
 """How often dead orphans are looked for while children run, in seconds."""
@@ -50,13 +50,13 @@ class ProcessShell:
         self._resources.nursery.start_soon(self._keep, job_id, child, name=f"exec:{job_id}")
 
     def terminate(self, job_id: str, reason: ExitReason, grace_ms: int) -> None:
-        """End a child and its tree: SIGTERM, grace, SIGKILL. Nothing happens when it has ended."""
+        """End a child and its tree: SIGTERM, grace, SIGKILL. Nothing happens if it has ended already."""
         child = self._children.get(job_id)
         if child is not None:
             child.stop(reason, grace_ms / 1000)
 
     def stop_all(self, grace_ms: int) -> None:
-        """Take no more, and order all children to end; detached ones are left running."""
+        """Accept no more children, and order all children to end. Detached ones are left running."""
         self._is_closing = True
         for child in tuple(self._children.values()):
             reason = ExitReason.LEFT_RUNNING if child.is_detached else ExitReason.HOST_STOPPED
@@ -69,7 +69,7 @@ class ProcessShell:
             del self._children[job_id]
 
     async def stop_when_cancelled(self) -> None:
-        """Turn a cancellation into orders to the children; until it comes, look for their orphans."""
+        """Look for dead orphans at intervals. When cancelled, order all children to end."""
         try:
             while True:
                 await trio.sleep(SWEEP_INTERVAL)
@@ -84,13 +84,13 @@ class ProcessShell:
 async def open_process_shell(
     deliver: Deliver, now_ms: Callable[[], int], *, use_cgroup: bool = True
 ) -> AsyncGenerator[ProcessShell]:
-    """A shell, for as long as the block runs.
+    """Open a shell, which is there as long as the block runs.
 
     Leaving the block, by whatever way, ends every child with its tree within about :data:`STOP_GRACE` and waits for
     it. Each child that was started has had its one exit delivered by then.
 
     Args:
-        deliver: Called synchronously with each fact, also while cancelled; must not raise.
+        deliver: Called synchronously with each fact, also during a cancellation. It must not raise.
         now_ms: The host's timeline.
         use_cgroup: Whether long-lived children get control groups where the system has them.
     """
@@ -104,6 +104,7 @@ async def open_process_shell(
             try:
                 yield shell
             finally:
+                # The keepers are shielded. So this reaches only stop_when_cancelled, which orders them to stop.
                 nursery.cancel_scope.cancel(reason="the process shell closes")
     finally:
         if resources is not None:

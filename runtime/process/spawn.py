@@ -1,4 +1,4 @@
-"""Starts one child: its pipes or its terminal, its own session, a handle on its end.
+"""Starts one child, with its pipes or its terminal, in a session of its own, with a pidfd that tells its end.
 
 Spawning blocks (a fork of a big program, an exec from a slow disk), so it happens in a worker thread, a bounded number
 at a time. Descriptors are made just before it, and closed whatever happens.
@@ -34,7 +34,7 @@ has to run between fork and exec, where nothing is safe in a program with thread
 @final
 @define(eq=False)
 class Streams:
-    """Our ends of a child's streams, non-blocking. ``close`` is idempotent.
+    """Our ends of a child's streams. They do not block. A second ``close`` does nothing.
 
     Attributes:
         stdin: ``None`` where the child has nothing to read.
@@ -68,7 +68,7 @@ class Streams:
 @final
 @define(eq=False)
 class Spawned:
-    """A running child. ``pidfd`` becomes readable when it has exited."""
+    """A running child. Its ``pidfd`` becomes readable when the child has exited (pidfd_open(2))."""
 
     popen: subprocess.Popen[bytes]
     pidfd: int
@@ -93,12 +93,12 @@ async def spawn(
         open_file: Called in the thread: opens what a detached child writes to instead of a pipe.
 
     Returns:
-        The running child; ``None`` when it was not wanted any more.
+        The running child; ``None`` if it is no longer wanted.
 
     Raises:
         Exception: It could not be started, and nothing is left of the attempt.
 
-    Cancellation: not while it starts.
+    Cancellation: has no effect while the child is being started.
     """
     return await trio.to_thread.run_sync(_start, spec, env, is_wanted, open_file, limiter=limiter)
 

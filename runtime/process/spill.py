@@ -1,4 +1,4 @@
-"""A file that gets a child's whole output, up to a bound. A failure of it never harms the child or its result."""
+"""Writes a child's output to a file, up to a bound. A failure of the file harms neither the child nor its result."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class Spill:
         self.problem: str | None = None
 
     async def write(self, data: bytes) -> None:
-        """Append what there is room for, and leave the rest out."""
+        """Append as many bytes as the bound allows. The rest is left out."""
         data = data[: self._room_bytes]
         if not data or self.problem is not None:
             return

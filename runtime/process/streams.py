@@ -1,4 +1,4 @@
-"""A child's streams together: started with it, stopped when its tree is gone, closed once."""
+"""All streams of one child: they start with it, stop when its process tree is gone, and are closed once."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from .spawn import Streams
 from .spill import Spill
 
 OUTPUT_PATIENCE: Final = 0.1
-"""How long the end of the output is waited for once the tree is gone, in seconds."""
+"""How long to wait for the end of the output when the tree is gone, in seconds."""
 
 
 @final
@@ -49,7 +49,7 @@ class ChildStreams:
         return None
 
     def start(self, fds: Streams) -> None:
-        """Take the streams, and begin to write."""
+        """Take over the streams, and begin to write the child's input."""
         self._fds = fds
         for fd, buffer in ((fds.stdout, self._sinks.output), (fds.stderr, self._sinks.errors)):
             if fd is not None and buffer is not None:
@@ -79,7 +79,7 @@ class ChildStreams:
                 self._resources.nursery.start_soon(reader.run)
 
     async def stop(self) -> None:
-        """The tree is gone: write no more, and read what is left. Bounded in time."""
+        """Write no more, and read what is left, because the tree is gone. The time that this takes is bounded."""
         if self._writer is not None:
             await self._writer.stop()
         for reader in self._readers:

@@ -1,4 +1,4 @@
-"""Everything that came of one child: who belongs to it, and how it is ended.
+"""The process tree of one child: which processes belong to it, and how they are ended.
 
 A process belongs to the tree of a child when it is in the root's process group or session, when it descends from one
 that is, when it is in the child's control group, or when it was given to us as an orphan (we are a subreaper) and its
@@ -68,11 +68,11 @@ class Tree:
             os.killpg(self.root_pid, 0)
         except ProcessLookupError:
             self.group_gone = True
-        except PermissionError:
+        except PermissionError:  # the group has a member, which runs as another user
             pass
 
     def signal_all(self, number: signal.Signals, members: Iterable[Proc] = ()) -> None:
-        """Signal the tree: its group while that is ours, and those of ``members`` that are not in it."""
+        """Signal the tree: the group while the root is not reaped, and the ``members`` that are not in that group."""
         if number is signal.SIGKILL and self.cgroup is not None:
             self.cgroup.kill()
         rest = list(members)
@@ -89,6 +89,7 @@ class Tree:
         own = set(self.cgroup.pids()) if self.cgroup is not None else set[int]()
         found = {proc.pid: proc for proc in procs if self._belongs(proc) or proc.pid in own}
         _add_descendants(found, procs)
+        # Dead ones too: a zombie has no environment any more, so later looks need its number and start time.
         self.seen.update((proc.pid, proc.start_ticks) for proc in found.values())
         return [proc for proc in found.values() if not proc.is_dead]
 
