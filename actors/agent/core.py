@@ -101,9 +101,14 @@ class AgentCore:
     def flush(self) -> None:
         """Store what the present message has changed. Called once, at its end."""
         state = self.state
-        if self._changed is not None:
-            self._store(self._changed)
+        changed = self._changed
+        if changed is not None:
             self._changed = None
+            if state.sessions.get(changed.key) is changed and changed.record is not changed.saved:
+                changed.saved = changed.record
+                self.ctx.save(self.agent_id, changed.record)
+            else:
+                self._store(changed)
             if self._changed_too:
                 for session in self._changed_too.values():
                     self._store(session)

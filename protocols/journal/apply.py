@@ -1,7 +1,7 @@
 """From records to state: recovery is a fold.
 
-An *image* is the committed state of one agent: what all its records, applied in order, come to. The host keeps the image
-of each agent beside the agent. After a crash, or when a commit fails, a new behaviour starts from it.
+An *image* is the committed state of one agent: what all its records, applied in order, come to. The host keeps the
+image of each agent beside the agent. After a crash, or when a commit fails, a new behaviour starts from it.
 """
 
 from __future__ import annotations
@@ -15,6 +15,8 @@ from ..jobs.record import JobRecord
 from ..wakes.event import Event
 from ..wakes.session_record import SessionRecord
 from .records import AgentForgotten, AgentRecord, EventsRemoved, JobForgotten, Record, SessionForgotten
+
+__all__ = ["AgentImage", "apply", "records_of"]
 
 
 @final
@@ -37,7 +39,10 @@ class AgentImage:
 
 def apply(image: AgentImage, record: Record) -> None:
     """Bring an image up to date with one committed record."""
-    _APPLY[type(record)](image, record)
+    if type(record) is SessionRecord:  # the commonest by far: each wake changes one
+        image.sessions[record.key] = record
+    else:
+        _APPLY[type(record)](image, record)
 
 
 def records_of(image: AgentImage) -> Iterator[Record]:
@@ -56,10 +61,6 @@ def _agent(image: AgentImage, record: AgentRecord) -> None:
 
 def _agent_forgotten(image: AgentImage, _record: AgentForgotten) -> None:
     image.agent = None
-
-
-def _session(image: AgentImage, record: SessionRecord) -> None:
-    image.sessions[record.key] = record
 
 
 def _session_forgotten(image: AgentImage, record: SessionForgotten) -> None:
@@ -93,7 +94,6 @@ def _job_forgotten(image: AgentImage, record: JobForgotten) -> None:
 _APPLY: Final[dict[type, Callable[[AgentImage, Any], None]]] = {
     AgentRecord: _agent,
     AgentForgotten: _agent_forgotten,
-    SessionRecord: _session,
     SessionForgotten: _session_forgotten,
     Event: _event,
     EventsRemoved: _events_removed,

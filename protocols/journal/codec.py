@@ -1,9 +1,9 @@
 """Records as bytes: a kind, a version, and a canonical JSON body.
 
-A body is JSON because it can be read with nothing but a database's own tools; canonical (sorted keys, no spaces, fields
-at their default left out), so that equal records have equal bodies. A reader that meets a kind or a version that it does
-not know refuses the agent, and says so; the host goes on with the others (rolling upgrades: two versions of the program
-on one journal).
+A body is JSON because it can be read with nothing but a database's own tools; canonical (sorted keys, no spaces,
+fields at their default left out), so that equal records have equal bodies. A reader that meets a kind or a version
+that it does not know refuses the agent, and says so; the host goes on with the others (rolling upgrades: two versions
+of the program on one journal).
 
 Rejected: pickle (it runs code), MessagePack (not readable by hand, and no faster here).
 """
@@ -25,7 +25,9 @@ from ..wakes.session_record import SessionRecord
 from .port import RECORD_BYTES_MAX
 from .records import AgentForgotten, AgentRecord, EventsRemoved, JobForgotten, Record, SessionForgotten
 
-_KINDS: Final[dict[str, tuple[type, int]]] = {
+__all__ = ["RecordError", "StoredRecord", "decode_record", "encode_record"]
+
+_KINDS: Final[dict[str, tuple[type[Record], int]]] = {
     "agent": (AgentRecord, 1),
     "agent-forgotten": (AgentForgotten, 1),
     "session": (SessionRecord, 1),

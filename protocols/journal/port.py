@@ -19,6 +19,21 @@ from typing import Final, Protocol, final
 
 from attrs import define, frozen
 
+__all__ = [
+    "BATCH_BYTES_MAX",
+    "BATCH_RECORDS_MAX",
+    "RECORD_BYTES_MAX",
+    "Batch",
+    "Claim",
+    "Commit",
+    "CommitOutcome",
+    "Journal",
+    "JournalStatistics",
+    "Mail",
+    "Page",
+    "Tenure",
+]
+
 BATCH_RECORDS_MAX: Final = 1_000
 BATCH_BYTES_MAX: Final = 1_048_576
 RECORD_BYTES_MAX: Final = 262_144

@@ -6,7 +6,7 @@ import enum
 from difflib import get_close_matches
 from typing import Final
 
-from attrs import define, field, frozen
+from attrs import Factory, define, field, frozen
 
 from ..errors import InvalidInputError
 from .event import DeliveryContext, Event
@@ -90,11 +90,7 @@ class Skipped:
 
     reason: str
     retry_at_ms: int | None = None
-    kind: SkipKind = field(kw_only=True, repr=False)
-
-    @kind.default
-    def _named_kind(self) -> SkipKind:
-        return _kind_of(self)
+    kind: SkipKind = field(kw_only=True, repr=False, default=Factory(_kind_of, takes_self=True))
 
     @property
     def is_busy(self) -> bool:

@@ -114,6 +114,8 @@ class Narrator:
                 return "turn", f"#{decision.turn_id}, woken by {_asked(decision)}", Tone.AWAKE
             case DecisionKind.RAN:
                 return "ran", self._ran(decision), Tone.GOOD
+            case DecisionKind.SEEN:
+                return "seen", f"{_text(decision)} (its caller has the exit)", Tone.QUIET
             case DecisionKind.SKIPPED:
                 turn = f"#{decision.turn_id}: " if decision.turn_id is not None else ""
                 return "skipped", f"{turn}{decision.source}, {decision.reason}", Tone.QUIET

@@ -25,10 +25,12 @@ from ..jobs.table import JobTable
 from ..journal.store import Store
 from ..kernel import ActorSystem, DeadLetter, DeadReason, MailboxSpec
 from ..process import ProcessShell
+from .commands import Commands
 from .drain import HostDrain
-from .host import Host, HostParts
+from .host import Host
 from .ledger import MemoryLedger
 from .outstanding import Outstanding
+from .parts import HostParts
 from .roster import AGENT_KIND, Roster
 from .sender import Sender
 from .statistics import AgentStatistics, ExecStatistics, HostStatistics
@@ -46,6 +48,7 @@ _REFUSALS: Final[Mapping[DeadReason, Refusal]] = {
     DeadReason.DRAINED: Refusal.DRAINING,
     DeadReason.UNKNOWN: Refusal.UNKNOWN,
     DeadReason.UNAVAILABLE: Refusal.UNAVAILABLE,
+    DeadReason.FENCED: Refusal.UNAVAILABLE,
 }
 """What a sender is told of a message that was not handled; for every other reason, that the actor has stopped."""
 
@@ -90,15 +93,16 @@ class Assembly:
         system.define(JOBS_KIND, self._make_supervisor, mailbox=_MAILBOX, restart=_RESTART)
         router = system.spawn(ROUTER_ADDRESS, self._make_router, mailbox=_MAILBOX, restart=_RESTART)
         sender = Sender(system, self._directory, router, self._tickets, self._ledger)
+        self._commands = Commands(self._directory, sender, self.jobs)
         self.host = Host(
             config,
             HostParts(
                 system=system,
                 ledger=self._ledger,
-                directory=self._directory,
                 roster=self._roster,
                 sender=sender,
                 turns=self._turns,
+                commands=self._commands,
                 jobs=self.jobs,
                 outstanding=self._outstanding,
                 nursery=nursery,
@@ -122,7 +126,7 @@ class Assembly:
 
     def _run_turn(self, agent_id: str) -> RunTurn:
         handler = self._roster.handler_of(agent_id)
-        return lambda request: handler(Turn(request, self.host))
+        return lambda request: handler(Turn(request, self._commands))
 
     # Effects
 

@@ -12,15 +12,11 @@ and joined in :mod:`.open`: who lives here (:mod:`.roster`), how messages enter 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Unpack, final
 
-import trio
-from attrs import define
-
-from ...actors.router import Directory
 from ...protocols.config import HostConfig, agent_id_of
-from ...protocols.errors import HostClosedError, InvalidInputError
+from ...protocols.errors import HostClosedError
 from ...protocols.receipt import Receipt
 from ...protocols.values.duration import Duration, duration_ms
 from ...protocols.wakes.event import DeliveryContext
@@ -28,40 +24,13 @@ from ...protocols.wakes.turn import Outcome
 from ...protocols.wakes.wake import Intent, Source, WakeTask
 from ..config.handlers import configured_agents
 from ..jobs.handle import JobHandle
-from ..jobs.jobs import Jobs
 from ..jobs.options import Command, JobKeywords, JobOptions
-from ..kernel import ActorSystem
 from .agent_spec import AgentSpec
+from .commands import CLOSED
 from .drain import HostDrain
-from .ledger import MemoryLedger
-from .outstanding import Outstanding
-from .roster import Roster
-from .sender import Sender, notice_of, wake_of
+from .parts import HostParts
+from .sender import notice_of, wake_of
 from .statistics import DrainReport, HostStatistics
-from .turn_runner import TurnRunner
-
-
-@final
-@define(eq=False)
-class HostParts:
-    """What a host is made of.
-
-    Attributes:
-        begin_drain: Begin the drain, with a grace in milliseconds.
-    """
-
-    system: ActorSystem
-    ledger: MemoryLedger
-    directory: Directory
-    roster: Roster
-    sender: Sender
-    turns: TurnRunner
-    jobs: Jobs
-    outstanding: Outstanding
-    nursery: trio.Nursery
-    statistics: Callable[[], HostStatistics]
-    events_retained: Callable[[], dict[str, int]]
-    begin_drain: Callable[[int], HostDrain]
 
 
 @final
@@ -85,8 +54,7 @@ class Host:
     # Agents
 
     def add_agent(self, spec: AgentSpec) -> None:
-        """Let an agent live here. It is woken from now on. Its cooldown clock goes on where an agent of the same id left
-        it.
+        """Let an agent live here. It is woken from now on. Its cooldown clock goes on where one of the same id left it.
 
         Raises:
             InvalidInputError: The host has an agent of that id.
@@ -183,7 +151,7 @@ class Host:
             Truthy when accepted: then a turn follows, as soon as the agent's guards allow. Otherwise it says why not.
 
         Raises:
-            InvalidInputError: ``source`` or ``intent`` is none of the known ones, or ``coalesce_ms`` is no whole number.
+            InvalidInputError: ``source`` or ``intent`` is not a known one, or ``coalesce_ms`` is no whole number.
         """
         return self._parts.sender.send(
             wake_of(session_key, source, intent, reason, coalesce_ms, agent_id, tasks, delivery, heartbeat_interval_ms)
@@ -205,17 +173,8 @@ class Host:
     ) -> Outcome:
         """Wake a session and wait for the outcome of the turn that comes of it.
 
-        Args:
-            session_key: As for :meth:`wake`, and so are the others.
-            source: Who asks.
-            intent: How urgent it is.
-            until_deferred: Return at the first deferral, as ``Skipped(reason, retry_at_ms)``; the wake itself goes on.
-            reason: For people.
-            coalesce_ms: How long to wait for company.
-            agent_id: The owner, where the key names none.
-            tasks: Due work.
-            delivery: Where the answer should go.
-            heartbeat_interval_ms: This is a heartbeat that is kept elsewhere.
+        What it takes is as for :meth:`wake`, but for ``until_deferred``: return at the first deferral, as
+        ``Skipped(reason, retry_at_ms)``; the wake itself goes on.
 
         Returns:
             The outcome. A wake that was refused is a failure with the reason.
@@ -245,19 +204,9 @@ class Host:
         delivery: DeliveryContext | None = None,
         heartbeat_interval_ms: int | None = None,
     ) -> dict[str, Outcome]:
-        """Wake the main session of every agent that has a heartbeat, each with a wake of its own. The only fan-out there
-        is.
+        """Wake the main session of every agent that has a heartbeat, each by a wake of its own. The only fan-out here.
 
-        Args:
-            source: As for :meth:`wake`, and so are the others.
-            intent: How urgent it is.
-            until_deferred: Take the first deferral of an agent, with the instant at which it is retried, for its
-                outcome.
-            reason: For people.
-            coalesce_ms: How long to wait for company.
-            tasks: Due work.
-            delivery: Where the answers should go.
-            heartbeat_interval_ms: This is a heartbeat that is kept elsewhere.
+        What it takes is as for :meth:`wake_and_wait`, and holds for each of the wakes.
 
         Returns:
             Each agent's own outcome, by agent id.
@@ -339,20 +288,8 @@ class Host:
 
         Cancellation: a command that is still waited for is ended, silently.
         """
-        return await self._exec(session_key, agent_id, command, JobOptions(**options), Source.EXEC_EVENT)
-
-    async def exec_for_turn(self, session_key: str, command: Command, options: JobOptions, source: Source) -> JobHandle:
-        """See :class:`~.turn.TurnPort`."""
-        return await self._exec(session_key, None, command, options, source)
-
-    async def _exec(
-        self, session_key: str, agent_id: str | None, command: Command, options: JobOptions, source: Source
-    ) -> JobHandle:
-        self._check_open()
-        found = self._parts.directory.resolve(session_key, agent_id)
-        if isinstance(found, Receipt):
-            raise InvalidInputError(found.detail)
-        return await self._parts.jobs.exec(found, command, options, source=source)
+        parts = self._parts
+        return await parts.commands.exec(session_key, command, JobOptions(**options), Source.EXEC_EVENT, agent_id)
 
     def jobs(self, agent_id: str) -> list[JobHandle]:
         """The jobs of an agent, running and finished."""
@@ -399,4 +336,4 @@ class Host:
 
     def _check_open(self) -> None:
         if self._drain is not None:
-            raise HostClosedError("the host is draining and takes no more work")
+            raise HostClosedError(CLOSED)

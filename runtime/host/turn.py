@@ -16,7 +16,7 @@ from ..jobs.options import Command, JobKeywords, JobOptions
 class TurnPort(Protocol):
     """What a turn may ask of its host."""
 
-    async def exec_for_turn(self, session_key: str, command: Command, options: JobOptions, source: Source) -> JobHandle:
+    async def exec(self, session_key: str, command: Command, options: JobOptions, source: Source) -> JobHandle:
         """Run a command for the session of a turn."""
         ...
 
@@ -122,4 +122,4 @@ class Turn:
         return await self._exec(command, options, Source.CLI_WATCHDOG)
 
     async def _exec(self, command: Command, options: JobOptions, source: Source) -> JobHandle:
-        return await self._port.exec_for_turn(self.session_key, command, options, source)
+        return await self._port.exec(self.session_key, command, options, source)

@@ -24,8 +24,8 @@ from .dead_letters import DeadReason
 def perform(life: Life, effects: Iterable[Effect]) -> None:
     """Perform the effects of one message, in order."""
     cell = life.cell
-    kernel = cell.kernel
-    cells, arm, commit = kernel.cells, kernel.timers.arm, kernel.commit_at_once
+    kernel, address = cell.kernel, cell.address
+    cells, arm, commit, performers = kernel.cells, kernel.timers.arm, kernel.commit_at_once, kernel.performers
     for op, a, b, c in effects:
         try:
             if op == TELL:
@@ -40,13 +40,13 @@ def perform(life: Life, effects: Iterable[Effect]) -> None:
             elif op == SAVE:
                 assert commit is not None  # otherwise the dispatcher has made a batch of it
                 commit(a, b)
+            elif op >= HOST_OPS:
+                performers[op](address, a, b, c)
             elif op == SET_TIMER:
                 if not life.over:
                     arm(life, a, b, c)
-            elif op < HOST_OPS:
-                _PERFORM[op](life, a, b, c)
             else:
-                kernel.performers[op](cell.address, a, b, c)
+                _PERFORM[op](life, a, b, c)
         except Exception as error:  # noqa: BLE001  see the module
             logger.opt(exception=error).error("operation {} of {} failed", op, cell.address, actor=cell.address)
 

@@ -205,14 +205,14 @@ class Agents(RuleBasedStateMachine):
         given_back = isinstance(outcome, Skipped) and (
             outcome.is_busy or (outcome.reason == "no-pending-event" and request.source is Source.EXEC_EVENT)
         )
-        if given_back:
-            started = self.counted[request.agent_id].pop(turn_id)
+        counted = self.counted[request.agent_id]
+        started = counted.pop(turn_id) if given_back else 0
         parked = len(self.world.kinds(DecisionKind.PARKED))
         self.world.end(outcome, turn_id)
         if len(self.world.driver.crashes) > crashes:
             # Perhaps the end was lost in the crash: then the turn was taken for interrupted, and its start counts.
             if given_back:
-                self.counted[request.agent_id][turn_id] = started
+                counted[turn_id] = started
             return
         if given_back:
             assert self.clock_of(request) == before, "no poisoning"

@@ -12,10 +12,8 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 
 from attrs import define, field, frozen
-from tidy.source import Source
+from tidy.source import FACES, Source
 
-FACES = (".", ".runtime.kernel")
-"""Packages whose ``__all__`` is for users: what it names is used, and so is whatever they reach from there."""
 PLAIN_DECORATORS = {
     "abstractmethod", "asynccontextmanager", "cache", "cached_property", "classmethod", "contextmanager", "define",
     "enable_ki_protection", "final", "frozen", "lru_cache", "overload", "override", "property", "staticmethod",

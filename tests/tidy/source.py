@@ -23,6 +23,9 @@ FOLDERS = (".ci", "actors", "benchmarks", "docs", "examples", "protocols", "runt
 FLOORS = ("protocols", "actors", "runtime")
 
 KEPT_FOR_VECTORS = "protocols/openclaw/"
+FACES = (".", ".runtime.kernel", ".protocols.journal.port", ".protocols.journal.codec", ".protocols.journal.apply")
+"""Modules whose ``__all__`` is for users: what it names is used, and so is whatever they reach from there. With those of
+the journal somebody writes a journal of their own."""
 """Rules that are recorded and not ours. The vectors try them, and the gateway will need them."""
 
 

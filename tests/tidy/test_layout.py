@@ -8,7 +8,7 @@ from collections import deque
 from collections.abc import Iterator, Sequence
 
 import pytest
-from tidy.source import KEPT_FOR_VECTORS, Offence, Source, TreeRule, hold, offences, read_tree, sample, samples
+from tidy.source import FACES, KEPT_FOR_VECTORS, Offence, Source, TreeRule, hold, offences, read_tree, sample, samples
 
 RUN_BY_NAME = {".ci", "benchmarks", "examples"}
 BELOW = {  # floor: what it may import from the package
@@ -93,7 +93,7 @@ def dead_modules(sources: Sequence[Source]) -> Iterator[str]:
         by_name = by_name or str(source.path).startswith(KEPT_FOR_VECTORS)
         if source.path.suffix != ".py" or by_name or source.floor in RUN_BY_NAME:
             continue
-        if "." + ".".join(source.path.with_suffix("").parts) not in used:
+        if "." + ".".join(source.path.with_suffix("").parts) not in used | set(FACES):
             yield f"{source.path}: nothing imports it"
 
 
@@ -155,11 +155,7 @@ def test_the_layers_are_kept() -> None:
     hold(offences(layering, (source for source in read_tree() if source.is_python)))
 
 
-CONNECTING = pytest.mark.xfail(strict=True, reason="the ports of journal and effects are being connected")
-PENDING = {dead_modules: CONNECTING}
-
-
-@pytest.mark.parametrize("rule", [pytest.param(rule, marks=PENDING.get(rule, ())) for rule in TREE_RULES])
+@pytest.mark.parametrize("rule", TREE_RULES)
 def test_the_tree_keeps(rule: TreeRule) -> None:
     hold(rule(read_tree()))
 

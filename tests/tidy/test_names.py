@@ -30,13 +30,7 @@ def names_for_two_classes(sources: Sequence[Source]) -> Iterator[str]:
             yield f"{', '.join(where)}: {len(where)} classes are called {name}"
 
 
-MOVING = pytest.mark.xfail(strict=True, reason="definitions are on their way to where they are used, or out")
-RENAMING = pytest.mark.xfail(strict=True, reason="the classes of host, kernel and process are being renamed")
-
-
-@pytest.mark.parametrize(
-    "rule", [pytest.param(idle_definitions, marks=MOVING), pytest.param(names_for_two_classes, marks=RENAMING)]
-)
+@pytest.mark.parametrize("rule", [idle_definitions, names_for_two_classes])
 def test_the_tree_keeps(rule: TreeRule) -> None:
     hold(rule(read_tree()))
 
