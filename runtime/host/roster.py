@@ -118,8 +118,9 @@ class Roster:
         self._directory.enter(spec.id, address)
         if not is_leaving:
             self._system.revive(address)
-        if is_leaving or settings.heartbeat is not None:
-            # An agent that is leaving hears that it stays. One with a heartbeat is made now, to keep it.
+        if is_leaving or settings.heartbeat is not None or self._image_of(spec.id).sessions:
+            # An agent that is leaving hears that it stays. One with a heartbeat is made now, to keep it; and so is one
+            # that was left with wakes pending.
             self._system.signal(address, Configure(settings))
         for remark in spec.heartbeat.remarks if spec.heartbeat else ():
             logger.warning("agent {}: {}", spec.id, remark)

@@ -11,8 +11,8 @@ once.
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
-from typing import Final, final
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from typing import Any, Final, final
 
 import trio
 from attrs import define, field, frozen
@@ -54,12 +54,12 @@ class MemoryJournal:
 
     Attributes:
         identity: A random name, given by the caller, so that a run can be repeated.
-        images: The committed images by owner, which the store keeps and sets.
+        images: The committed images by owner, which the store keeps here.
     """
 
     identity: str
     _read_ms: Callable[[], int] = field(default=_wall_clock_ms, alias="now_ms")
-    images: Mapping[str, object] = field(factory=dict[str, object])
+    images: dict[str, Any] = field(factory=dict[str, Any])
     _next_seq: dict[str, int] = field(factory=dict[str, int])
     _committed: int = 0
     _failed: int = 0
@@ -133,5 +133,5 @@ class MemoryJournal:
         return []
 
     def statistics(self) -> JournalStatistics:
-        """A snapshot of the counts."""
+        """A snapshot of the counts. Records that are committed at once, without a batch, are not among them."""
         return JournalStatistics(self.identity, VERSION, 0, self._committed, self._failed)

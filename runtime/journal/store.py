@@ -54,7 +54,7 @@ class Store(Generic[I]):
     def __attrs_post_init__(self) -> None:
         self._empty = self.new_image()
         if isinstance(self.journal, MemoryJournal):
-            self.journal.images = self.images  # so that what is committed in memory is kept once
+            self.images = self.journal.images  # so that what is committed in memory is kept once
 
     def image(self, owner: str) -> I:
         """What is committed of ``owner``. Only to be read; it changes with the next commit: copy what is to be kept."""

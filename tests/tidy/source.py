@@ -24,8 +24,8 @@ FLOORS = ("protocols", "actors", "runtime")
 
 KEPT_FOR_VECTORS = "protocols/openclaw/"
 FACES = (".", ".runtime.kernel", ".protocols.journal.port", ".protocols.journal.codec", ".protocols.journal.apply")
-"""Modules whose ``__all__`` is for users: what it names is used, and so is whatever they reach from there. With those of
-the journal somebody writes a journal of their own."""
+"""Modules whose ``__all__`` is for users: what it names is used, and so is whatever they reach from there. The three of
+the journal are for whoever writes a journal of their own."""
 """Rules that are recorded and not ours. The vectors try them, and the gateway will need them."""
 
 
