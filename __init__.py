@@ -22,7 +22,7 @@ from .protocols.wakes.cooldown import CooldownPolicy
 from .protocols.wakes.decision import Decision, DecisionKind
 from .protocols.wakes.event import DeliveryContext, Event
 from .protocols.wakes.event_queue import QueueOverflow
-from .protocols.wakes.turn import Failed, Outcome, Ran, Skipped
+from .protocols.wakes.turn import Failed, Outcome, Ran, SkipKind, Skipped
 from .protocols.wakes.wake import Intent, Source, WakeTask
 from .runtime.host.agent_spec import AgentSpec, Handler
 from .runtime.host.host import Host
@@ -73,6 +73,7 @@ __all__ = [
     "Reply",
     "RetryPolicy",
     "Scope",
+    "SkipKind",
     "Skipped",
     "Source",
     "Terminated",

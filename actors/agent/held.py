@@ -66,12 +66,14 @@ class HeldWakes:
             self._core.effects.answer(caller.ticket, outcome)
 
     def ensure_wake(self, session: Session, at_ms: int) -> None:
-        """No stranding: while events are left that were promised a turn, something is pending."""
+        """No stranding: while events are left that were promised a turn, something is pending. A parked session has had
+        its turns, and waits for a wake from outside, however often its agent or its host is started again.
+        """
         core, record = self._core, session.record
         if not session.events_waiting:
             if record.owed:
                 core.put(session, evolve(record, owed=False))
-        elif record.owed and not record.wakes and not record.batch:
+        elif record.owed and not record.parked and not record.wakes and not record.batch:
             asked = Wake(session.key, Source.RETRY, Intent.EVENT, "events-waiting")
             wake = evolve(pending_wake(asked, core.now_ms), ready_at_ms=core.now_ms, not_before_ms=at_ms, retained=True)
             core.put(session, record.with_wakes(record.wakes.offer(wake)))

@@ -11,9 +11,10 @@ import enum
 from collections.abc import Iterable
 from typing import Final, assert_never
 
-from ..sessions.key import parse_session_key, split_thread
+from ..sessions.key import parse_session_key
 from ..sessions.route import GLOBAL_KEY, EventRoute, Routing, Scope, event_route, main_session_key
 from ..values.ecmascript import es_trim
+from .session_keys import split_thread
 
 _DIRECT: Final = frozenset({"direct", "dm"})
 _PEER_KINDS: Final = _DIRECT | {"group", "channel"}

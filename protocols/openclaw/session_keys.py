@@ -1,10 +1,10 @@
 """What OpenClaw reads from a session key beyond its owner.
 
-Why it is recorded and not ours: our runtime needs the owner of a key, its thread, and whether it is a cron run or a
-subagent (:mod:`~wakeward.protocols.sessions.key`). Clients of OpenClaw also use the key as an address book: the outside
-peer of a session, the run of a cron job, the depth of a subagent, the target of a wake. These rules decide nothing in
-this project. They stand here so that the recorded rows can be checked, and so that a gateway for such clients does not
-have to find them out again.
+Why it is recorded and not ours: our runtime needs the owner of a key, and whether it is a cron run or a subagent
+(:mod:`~wakeward.protocols.sessions.key`). Clients of OpenClaw also use the key as an address book: the outside
+peer of a session, its thread, the run of a cron job, the depth of a subagent, the target of a wake. These rules decide
+nothing in this project. They stand here so that the recorded rows can be checked, and so that a gateway for such
+clients does not have to find them out again.
 """
 
 from __future__ import annotations
@@ -15,13 +15,33 @@ from typing import Final, final
 
 from attrs import frozen
 
-from ..sessions.key import key_body, last_index_of, parse_session_key, split_thread
+from ..sessions.key import THREAD_MARKER, key_body, last_index_of, parse_session_key
 from ..sessions.route import Routing, event_route
 from ..values.ecmascript import es_trim
 
 _RUN_MARKER: Final = ":run:"
 _CRON_RUN_ONLY: Final = re.compile(r"cron:[^:]+:run:[^:]+")
 _SUBAGENT: Final = re.compile(r"(?:^|:)subagent:")
+
+
+@final
+@frozen
+class ThreadSplit:
+    """A key without its last ``:thread:<id>``, and that id. ``base_key`` is ``None`` for a blank key."""
+
+    base_key: str | None
+    thread_id: str | None
+
+
+def split_thread(key: str | None) -> ThreadSplit:
+    """Cut the last ``:thread:<id>`` off. The id is ``None`` if there is no marker, or nothing after it."""
+    raw = es_trim(key or "")
+    if not raw:
+        return ThreadSplit(None, None)
+    at = last_index_of(raw, THREAD_MARKER)
+    if at == -1:
+        return ThreadSplit(raw, None)
+    return ThreadSplit(raw[:at], es_trim(raw[at + len(THREAD_MARKER) :]) or None)
 
 
 @final

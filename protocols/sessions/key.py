@@ -10,7 +10,7 @@ taken for its owner.
 Keys compare without regard to case, because people type them. But two channels give out ids in which case has a
 meaning. So a Signal group id (one segment) and a Matrix room and event id (everything after
 ``matrix:channel:``) keep their case (:func:`normalize_session_key`). What a key says is read from this normal
-form. What is split off a key (:func:`split_thread`) is cut from the key as it was written.
+form.
 
 Every message asks who owns its key, so :func:`parse_session_key` remembers a bounded number of its answers.
 """
@@ -33,7 +33,7 @@ REMEMBERED_KEY_LENGTH_MAX: Final = 512
 """A longer key is parsed each time, so that hostile keys cannot fill the memory."""
 
 _AGENT_PREFIX: Final = "agent:"
-_THREAD_MARKER: Final = ":thread:"
+THREAD_MARKER: Final = ":thread:"
 _CRON_RUN: Final = re.compile(r"cron:[^:]+:run:[^:]+")
 # ASCII: without it, IGNORECASE would accept U+017F for "s" and U+212A for "k".
 _SIGNAL_GROUP: Final = re.compile(r"(?:^|:)signal:group:([^:]+)", re.IGNORECASE | re.ASCII)
@@ -70,15 +70,6 @@ class KeyShape(enum.Enum):
     AGENT = "agent"
     MALFORMED_AGENT = "malformed_agent"
     LEGACY_OR_ALIAS = "legacy_or_alias"
-
-
-@final
-@frozen
-class ThreadSplit:
-    """A key without its last ``:thread:<id>``, and that id. ``base_key`` is ``None`` for a blank key."""
-
-    base_key: str | None
-    thread_id: str | None
 
 
 def parse_session_key(key: str | None) -> AgentKey | None:
@@ -123,17 +114,6 @@ def key_body(key: str | None) -> str:
     return parsed.rest.lstrip(ES_WHITESPACE) if parsed else es_trim(key or "").lower()
 
 
-def split_thread(key: str | None) -> ThreadSplit:
-    """Cut the last ``:thread:<id>`` off. The id is ``None`` if there is no marker, or nothing after it."""
-    raw = es_trim(key or "")
-    if not raw:
-        return ThreadSplit(None, None)
-    at = last_index_of(raw, _THREAD_MARKER)
-    if at == -1:
-        return ThreadSplit(raw, None)
-    return ThreadSplit(raw[:at], es_trim(raw[at + len(_THREAD_MARKER) :]) or None)
-
-
 def last_index_of(raw: str, marker: str) -> int:
     """Where the marker is for the last time in the trimmed, lower-case form of a text; -1: nowhere.
 
@@ -164,12 +144,12 @@ def _opaque_spans(raw: str) -> list[tuple[int, int, bool]]:
     room = _MATRIX_ROOM.match(raw)
     if room:
         start = room.end()
-        at = last_index_of(raw[start:], _THREAD_MARKER)
+        at = last_index_of(raw[start:], THREAD_MARKER)
         if at == -1:
             spans.append((start, len(raw), False))
         else:
             # The marker itself does not keep its case: ":THREAD:" and ":thread:" are one session.
-            spans += [(start, start + at, False), (start + at + len(_THREAD_MARKER), len(raw), False)]
+            spans += [(start, start + at, False), (start + at + len(THREAD_MARKER), len(raw), False)]
     return sorted(span for span in spans if span[0] < span[1])
 
 

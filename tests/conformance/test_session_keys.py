@@ -27,7 +27,7 @@ def test_key(row: Row) -> None:
         "is_acp": recorded.is_acp(key),
         "is_unscoped_sentinel": recorded.is_unscoped_sentinel(key),
         "subagent_depth": recorded.subagent_depth(key),
-        "thread": asdict(keys.split_thread(key)),
+        "thread": asdict(recorded.split_thread(key)),
         "cron_run_scope": asdict(recorded.split_cron_run(key)),
         "delivery_route": delivery and {**asdict(delivery), "peer_kind": delivery.peer_kind.value},
         "agent_id": _outcome(routes.owner_of, key),

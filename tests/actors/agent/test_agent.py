@@ -66,7 +66,7 @@ def test_the_host_runs_a_bounded_number_of_turns_in_order_of_readiness() -> None
     assert [turn.agent_id for turn in world.started] == [f"a{n}" for n in range(7)]
 
 
-def test_the_beat_wakes_the_main_session_without_drift() -> None:
+def test_the_heartbeat_wakes_the_main_session_without_drift() -> None:
     world = world_of(interval_ms=60_000, heartbeat=HeartbeatSchedule(60_000, phase_ms=7_000))
     world.on_start = lambda request: world.at(world.now_ms + 5_000, lambda: world.end(turn_id=request.turn_id))
     world.advance(600_000)
@@ -96,6 +96,17 @@ def test_a_restart_of_the_behaviour_loses_nothing() -> None:
     world.restart("ops")
     world.end()
     assert world.states["ops"].events_retained == 0
+
+
+def test_a_parked_session_stays_parked_when_its_agent_is_started_again() -> None:
+    world = world_of("a")
+    world.notify("agent:a:main", "broken")
+    world.end(Failed("no", transient=False))
+    world.restart("a")
+    world.settle()
+    assert not world.active
+    world.wake("agent:a:main", "hook", Intent.IMMEDIATE, coalesce_ms=0)
+    assert texts(world) == ["broken"]
 
 
 def test_waiters_settle_with_the_outcome_and_may_ask_for_the_first_deferral() -> None:
@@ -181,7 +192,7 @@ def test_a_turn_that_ends_in_time_is_not_interrupted() -> None:
     assert interrupted == []
 
 
-def test_spacing_only_spares_a_completion_the_wait_for_the_beat() -> None:
+def test_spacing_only_spares_a_completion_the_wait_for_the_heartbeat() -> None:
     starts: dict[bool, list[int]] = {}
     for waits in (True, False):
         world = world_of(interval_ms=1_800_000, cooldown=CooldownPolicy(events_wait_for_due=waits))
@@ -268,7 +279,7 @@ def test_nobody_is_stranded_in_an_agents_own_line() -> None:
     assert world.outstanding == 0
 
 
-def test_a_lane_in_line_is_not_overtaken_by_the_lane_that_was_served() -> None:
+def test_a_session_in_line_is_not_overtaken_by_the_one_that_was_served() -> None:
     world = world_of(turns_max=1, cooldown=FREE)
     for key in ("a", "b", "a"):
         world.wake(f"agent:ops:{key}", coalesce_ms=0)

@@ -1,10 +1,13 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from wakeward.protocols.openclaw.session_keys import (
     CronRunSplit,
     DeliveryRoute,
     PeerKind,
+    ThreadSplit,
     WakeTarget,
     delivery_route,
     is_acp,
@@ -13,9 +16,11 @@ from wakeward.protocols.openclaw.session_keys import (
     is_unscoped_sentinel,
     scoped_wake,
     split_cron_run,
+    split_thread,
     subagent_depth,
 )
 from wakeward.protocols.sessions.route import Routing, Scope
+from wakeward.protocols.values.ecmascript import es_trim
 
 PER_SENDER = Routing("work")
 GLOBAL = Routing("work", Scope.GLOBAL)
@@ -121,3 +126,24 @@ def test_a_wake_keeps_what_its_key_does_not_decide() -> None:
     assert scoped_wake(run, before, GLOBAL) == WakeTarget("ops", "agent:pre:main")
     assert scoped_wake("node-7", before, GLOBAL) == before
     assert scoped_wake(None, before, PER_SENDER) == before
+
+
+@pytest.mark.parametrize(
+    ("key", "base_key", "thread_id"),
+    [
+        (" ", None, None),
+        (" agent:Ops:x ", "agent:Ops:x", None),
+        ("agent:Ops:x:THREAD:Ev7", "agent:Ops:x", "Ev7"),
+        ("agent:ops:x:thread:", "agent:ops:x", None),
+        ("a:thread:b:thread:c", "a:thread:b", "c"),
+        (":thread:5", "", "5"),
+    ],
+)
+def test_split_thread(key: str, base_key: str | None, thread_id: str | None) -> None:
+    assert split_thread(key) == ThreadSplit(base_key, thread_id)
+
+
+@given(st.text().map("agent:ops:main:".__add__).map(es_trim), st.sampled_from(["5", "$Ev", "x y"]))
+def test_a_thread_can_be_put_back(base_key: str, thread_id: str) -> None:
+    key = f"{base_key}:thread:{thread_id}"
+    assert split_thread(key) == ThreadSplit(base_key, thread_id)

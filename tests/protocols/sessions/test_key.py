@@ -7,12 +7,10 @@ from wakeward.protocols.sessions import key as session_key
 from wakeward.protocols.sessions.key import (
     AgentKey,
     KeyShape,
-    ThreadSplit,
     classify_session_key,
     is_subagent,
     normalize_session_key,
     parse_session_key,
-    split_thread,
 )
 
 WORDS = [
@@ -151,24 +149,3 @@ def test_no_subagent(key: str | None) -> None:
 )
 def test_cron_run(rest: str, run: bool) -> None:
     assert AgentKey("ops", rest).is_cron_run is run
-
-
-@pytest.mark.parametrize(
-    ("key", "base_key", "thread_id"),
-    [
-        (" ", None, None),
-        (" agent:Ops:x ", "agent:Ops:x", None),
-        ("agent:Ops:x:THREAD:Ev7", "agent:Ops:x", "Ev7"),
-        ("agent:ops:x:thread:", "agent:ops:x", None),
-        ("a:thread:b:thread:c", "a:thread:b", "c"),
-        (":thread:5", "", "5"),
-    ],
-)
-def test_split_thread(key: str, base_key: str | None, thread_id: str | None) -> None:
-    assert split_thread(key) == ThreadSplit(base_key, thread_id)
-
-
-@given(agent_keys, st.sampled_from(["5", "$Ev", "x y"]))
-def test_a_thread_can_be_put_back(base_key: str, thread_id: str) -> None:
-    key = f"{base_key}:thread:{thread_id}"
-    assert split_thread(key) == ThreadSplit(base_key, thread_id)
