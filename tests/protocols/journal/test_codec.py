@@ -126,7 +126,8 @@ def test_a_thread_id_stays_a_number_or_a_text(thread_id: int | str | None) -> No
     """5 and "5" are equal as threads, so the round trip alone does not show the difference."""
     event = Event(1, KEY, "x", None, "hook", False, 0, DeliveryContext("telegram", "42", thread_id=thread_id))
     read = decode_record(encode_record(event))
-    assert isinstance(read, Event) and read.delivery is not None
+    assert isinstance(read, Event)
+    assert read.delivery is not None
     assert (read.delivery.thread_id, type(read.delivery.thread_id)) == (thread_id, type(thread_id))
 
 

@@ -68,7 +68,8 @@ def test_a_raised_limit_serves_who_waited_for_it() -> None:
 def test_a_lowered_limit_takes_nothing_away() -> None:
     slots, _ = slots_with(3, A1, A2, limit=2)
     assert slots.set_limit("a", 1) == []
-    assert slots.holds(*A1) and slots.holds(*A2)
+    assert slots.holds(*A1)
+    assert slots.holds(*A2)
     assert not slots.acquire(*A3, 1)
     assert slots.release(*A1) == []
     assert slots.release(*A2) == [A3]
