@@ -14,7 +14,7 @@ from attrs import Factory, define
 from ..jobs.record import JobRecord
 from ..wakes.event import Event
 from ..wakes.session_record import SessionRecord
-from .records import AgentForgotten, AgentRecord, EventsRemoved, JobForgotten, Record, SessionForgotten
+from .records import AgentForgotten, AgentRecord, EventIdsUsed, EventsRemoved, JobForgotten, Record, SessionForgotten
 
 __all__ = ["AgentImage", "apply", "records_of"]
 
@@ -52,6 +52,8 @@ def records_of(image: AgentImage) -> Iterator[Record]:
     yield from image.sessions.values()
     for events in image.events.values():
         yield from events.values()
+    if image.event_id_max:
+        yield EventIdsUsed(image.event_id_max)
     yield from image.jobs.values()
 
 
@@ -83,6 +85,10 @@ def _events_removed(image: AgentImage, record: EventsRemoved) -> None:
         del image.events[record.session_key]
 
 
+def _event_ids_used(image: AgentImage, record: EventIdsUsed) -> None:
+    image.event_id_max = max(image.event_id_max, record.event_id_max)
+
+
 def _job(image: AgentImage, record: JobRecord) -> None:
     image.jobs[record.id] = record
 
@@ -97,6 +103,7 @@ _APPLY: Final[dict[type, Callable[[AgentImage, Any], None]]] = {
     SessionForgotten: _session_forgotten,
     Event: _event,
     EventsRemoved: _events_removed,
+    EventIdsUsed: _event_ids_used,
     JobRecord: _job,
     JobForgotten: _job_forgotten,
 }

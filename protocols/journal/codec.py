@@ -23,7 +23,7 @@ from ..jobs.record import JobRecord
 from ..wakes.event import DeliveryContext, Event
 from ..wakes.session_record import SessionRecord
 from .port import RECORD_BYTES_MAX
-from .records import AgentForgotten, AgentRecord, EventsRemoved, JobForgotten, Record, SessionForgotten
+from .records import AgentForgotten, AgentRecord, EventIdsUsed, EventsRemoved, JobForgotten, Record, SessionForgotten
 
 __all__ = ["RecordError", "StoredRecord", "decode_record", "encode_record"]
 
@@ -34,6 +34,7 @@ _KINDS: Final[dict[str, tuple[type[Record], int]]] = {
     "session-forgotten": (SessionForgotten, 1),
     "event": (Event, 1),
     "events-removed": (EventsRemoved, 1),
+    "event-ids-used": (EventIdsUsed, 1),
     "job": (JobRecord, 1),
     "job-forgotten": (JobForgotten, 1),
 }

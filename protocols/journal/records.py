@@ -1,7 +1,7 @@
 """The records of an agent: what a message changed, as immutable values.
 
 Most records are the new value of one thing, stored under its key, so that a later record of the same key replaces an
-earlier one: a session, an event, the agent's clock, a job. Two say that something is gone. What is configured (the
+earlier one: a session, an event, the agent's clock, a job. Some say that something is gone. What is configured (the
 handler, the settings) is no record: it comes from whoever configures the host.
 
 A field that is added to a record gets a default; a change that an old reader would misunderstand gets a new version
@@ -64,6 +64,22 @@ class JobForgotten:
     job_id: str
 
 
+@final
+@value_class
+class EventIdsUsed:
+    """The highest event id that was ever used. Only a snapshot needs it: otherwise the events themselves say so."""
+
+    event_id_max: int
+
+
 Record = (
-    AgentRecord | AgentForgotten | SessionRecord | SessionForgotten | Event | EventsRemoved | JobRecord | JobForgotten
+    AgentRecord
+    | AgentForgotten
+    | SessionRecord
+    | SessionForgotten
+    | Event
+    | EventsRemoved
+    | EventIdsUsed
+    | JobRecord
+    | JobForgotten
 )

@@ -8,12 +8,13 @@ One pure function, so that the whole policy can be read and tested in one place:
 | busy skip, urgent work               | no           | kept         | back; the whole session waits ``busy_ms``      |
 | busy skip that nobody waits for      | no           | kept         | back, for ``idle_ms``                          |
 | no pending event, for an exit        | no           | kept         | done; what is left waits ``idle_ms``           |
-| skipped by a guard's name            | yes          | kept         | back, until the instant given, else ``busy_ms``|
+| skipped by a guard's name, work      | yes          | kept         | back, until the instant given, else ``busy_ms``|
 | skipped otherwise                    | yes          | kept         | done; what is left waits ``idle_ms``           |
 | failed, transient, tries are left    | yes          | one failure  | back, after the backoff                        |
 | failed otherwise                     | yes          | one failure  | parked                                         |
 
-"Back" means that the wake is kept and tried again by itself. "What is left" are events that were promised a turn.
+"Back" means that the wake is kept and tried again by itself. "Work" is a wake with tasks, or of an intent in
+:data:`RETAINED_INTENTS`; a guard's name lets go of any other, which is then skipped otherwise. "What is left" are events that were promised a turn.
 """
 
 from __future__ import annotations

@@ -6,17 +6,20 @@ frozen instance costs about three times as much to make).
 
 from __future__ import annotations
 
-from typing import NamedTuple, final
+from typing import final
 
 from attrs import define
 
 from ..receipt import Receipt
+from ..values.value_class import value_class
 from .event import DeliveryContext
 from .turn import Outcome
 from .wake import DEFAULT_COALESCE_MS, Intent, Source, WakeTask
 
 
-class Ticket(NamedTuple):
+@final
+@value_class
+class Ticket:
     """A number that stands for a caller who waits for an answer. The host knows which caller it is.
 
     A ticket can be stored. ``boot`` names the run of the host that gave it, so that a ticket of an earlier run reaches

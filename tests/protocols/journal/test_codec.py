@@ -15,6 +15,7 @@ from wakeward.protocols.journal.port import RECORD_BYTES_MAX
 from wakeward.protocols.journal.records import (
     AgentForgotten,
     AgentRecord,
+    EventIdsUsed,
     EventsRemoved,
     JobForgotten,
     Record,
@@ -83,6 +84,7 @@ RECORDS: Final[dict[type, st.SearchStrategy[Any]]] = {
     SessionForgotten: st.builds(SessionForgotten, TEXTS),
     Event: EVENTS,
     EventsRemoved: st.builds(EventsRemoved, TEXTS, EVENT_IDS),
+    EventIdsUsed: st.builds(EventIdsUsed, NUMBERS),
     JobRecord: JOBS,
     JobForgotten: st.builds(JobForgotten, TEXTS),
 }
