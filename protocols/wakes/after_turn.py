@@ -13,8 +13,9 @@ One pure function, so that the whole policy can be read and tested in one place:
 | failed, transient, tries are left    | yes          | one failure  | back, after the backoff                        |
 | failed otherwise                     | yes          | one failure  | parked                                         |
 
-"Back" means that the wake is kept and tried again by itself. "Work" is a wake with tasks, or of an intent in
-:data:`RETAINED_INTENTS`; a guard's name lets go of any other, which is then skipped otherwise. "What is left" are events that were promised a turn.
+"Back" means that the wake is kept and tried again by itself. "What is left" are events that were promised a turn.
+"Work" is a wake with tasks, or of an intent in :data:`RETAINED_INTENTS`; a guard's name lets any other go, as if it
+were skipped otherwise.
 """
 
 from __future__ import annotations
