@@ -1,4 +1,4 @@
-"""When turns start, how often, and what a failed or held one leaves. The ids (A4, C1, ...) are those of the scenarios."""
+"""When turns start, and what a failed or held one leaves. The ids (A4, C1, ...) are those of the scenarios."""
 
 from __future__ import annotations
 
