@@ -26,7 +26,7 @@ def test_A1_an_exit_causes_a_turn_that_sees_it() -> None:
     assert not world.states["ops"].sessions
 
 
-def test_A3_without_a_cadence_targeted_wakes_run() -> None:
+def test_A3_without_a_heartbeat_targeted_wakes_run() -> None:
     world = world_of()
     world.notify(OPS, "one")
     world.end()
@@ -175,7 +175,7 @@ def test_F2_taking_one_exit_back_leaves_the_others_their_wake() -> None:
     assert texts(world) == ["Exec completed (b)"]
 
 
-def test_B5_a_targeted_wake_of_the_next_beat_does_not_strand_its_event() -> None:
+def test_B5_a_targeted_wake_of_the_next_heartbeat_does_not_strand_its_event() -> None:
     world = world_of(interval_ms=1_800_000, heartbeat=HeartbeatSchedule(1_800_000, phase_ms=60_000))
     world.notify("agent:ops:telegram:direct:7", "news", source="hook", intent="event")
     assert texts(world) == ["news"]

@@ -115,7 +115,7 @@ def test_C1_a_turn_that_starts_a_command_each_time_cannot_run_away() -> None:
     assert shown == ["the spark", *(f"exit {n}" for n in range(60))]
 
 
-def test_C7_beats_are_spread() -> None:
+def test_C7_heartbeat_are_spread() -> None:
     phases = {phase_ms("seed", f"agent-{n}", 1_800_000) for n in range(50)}
     assert len(phases) > 45
 
@@ -128,7 +128,7 @@ def test_M1_an_interval_of_a_month_neither_spins_nor_overflows() -> None:
     assert [turn.started_at_ms for turn in world.started] == [5, month_ms + 5, 2 * month_ms + 5]
 
 
-def test_M4_a_span_that_was_missed_makes_one_beat_not_many() -> None:
+def test_M4_a_span_that_was_missed_makes_one_heartbeat_not_many() -> None:
     world = world_of(interval_ms=60_000, heartbeat=HeartbeatSchedule(60_000))
     world.on_start = lambda request: world.at(world.now_ms, lambda: world.end(turn_id=request.turn_id))
     world.advance(60_000)
@@ -177,7 +177,7 @@ def test_C6_a_failing_handler_is_not_called_in_a_loop() -> None:
     assert len(world.started) == 5
 
 
-def test_D3_a_beat_that_is_held_settles_its_waiter_at_once() -> None:
+def test_D3_a_heartbeat_that_is_held_settles_its_waiter_at_once() -> None:
     world = world_of(interval_ms=1_800_000)
     world.notify(OPS, "one")
     world.end()
@@ -186,7 +186,7 @@ def test_D3_a_beat_that_is_held_settles_its_waiter_at_once() -> None:
     assert settled == [Skipped("not-due", 1_800_000)]
 
 
-def test_M3_beats_keep_to_the_active_hours() -> None:
+def test_M3_heartbeat_keep_to_the_active_hours() -> None:
     day_ms = 86_400_000
     hours = ActiveHours("08:00", "18:00", "UTC")
     world = world_of(interval_ms=3_600_000, heartbeat=HeartbeatSchedule(3_600_000, 0, hours), cooldown=FREE)

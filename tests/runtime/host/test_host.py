@@ -193,7 +193,7 @@ async def test_the_agent_stays_responsive_during_a_turn(autojump_clock: MockCloc
     assert ops.texts == [[], ["while it runs"]]
 
 
-async def test_the_beat_of_an_idle_agent(autojump_clock: MockClock) -> None:
+async def test_the_heartbeat_of_an_idle_agent(autojump_clock: MockClock) -> None:
     ops = Recorder()
     async with open_host(HostConfig(seed="x"), clock=Clock.start(0)) as host:
         await add(host, ops, heartbeat=Heartbeat("30m"))
@@ -203,7 +203,7 @@ async def test_the_beat_of_an_idle_agent(autojump_clock: MockClock) -> None:
     assert {later - earlier for earlier, later in pairwise(starts)} == {1_800_000}
 
 
-async def test_an_interrupted_turn_keeps_its_events(autojump_clock: MockClock) -> None:
+async def test_a_busy_skip_keeps_its_events(autojump_clock: MockClock) -> None:
     ops = Recorder(Skipped("requests-in-flight"), None)
     async with open_host() as host:
         await add(host, ops)
@@ -319,3 +319,13 @@ async def test_A5_each_agent_keeps_its_own_reason_and_its_own_instant(autojump_c
         await host.broadcast(source="hook", intent="immediate")
         held = await host.broadcast(source="hook", intent="task", until_deferred=True)
         assert held == {"a": Skipped("min-spacing", 30_250), "b": Skipped("min-spacing", 5_250)}
+
+
+async def test_cancelling_who_waits_leaves_the_wake_alone(autojump_clock: MockClock) -> None:
+    ops = Recorder()
+    async with open_host() as host:
+        await add(host, ops)
+        with trio.move_on_after(0.1):
+            await host.wake_and_wait(OPS, source="hook", intent="immediate", coalesce_ms=5_000)
+        await host.wait_idle()
+    assert len(ops.turns) == 1

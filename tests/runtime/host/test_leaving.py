@@ -19,16 +19,6 @@ from wakeward.protocols.receipt import Refusal
 from wakeward.runtime.clock import Clock
 
 
-async def test_cancelling_who_waits_leaves_the_wake_alone(autojump_clock: MockClock) -> None:
-    ops = Recorder()
-    async with open_host() as host:
-        await add(host, ops)
-        with trio.move_on_after(0.1):
-            await host.wake_and_wait(OPS, source="hook", intent="immediate", coalesce_ms=5_000)
-        await host.wait_idle()
-    assert len(ops.turns) == 1
-
-
 async def test_removing_an_agent_reports_what_was_not_seen(autojump_clock: MockClock) -> None:
     ops = Recorder(takes=10)
     async with open_host() as host:
@@ -66,7 +56,7 @@ async def test_leaving_waits_for_turns_within_the_grace_and_reports_the_rest(aut
     assert ops.texts == [["one"]]
 
 
-async def test_a_second_drain_with_a_shorter_grace_hastens_the_first(autojump_clock: MockClock) -> None:
+async def test_a_second_drain_with_a_shorter_grace_shortens_the_first(autojump_clock: MockClock) -> None:
     async with open_host(clock=Clock.start(0)) as host, trio.open_nursery() as nursery:
         await add(host, Recorder(takes=3_600))
         await host.notify(OPS, "one", source="hook")

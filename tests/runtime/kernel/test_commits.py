@@ -8,7 +8,7 @@ import trio.testing
 from support.commit_stage import OUT, QUICK, Saver, Stage, crash, settle, staged
 from support.journal import COMMITTED, UNAVAILABLE, ScriptedJournal, list_store
 from trio.testing import MockClock
-from wakeward.protocols.actor import Context
+from wakeward.protocols.actor import Cause, Context
 from wakeward.protocols.errors import InvalidInputError
 from wakeward.runtime.journal.memory import MemoryJournal
 from wakeward.runtime.journal.store import Store
@@ -220,3 +220,16 @@ async def test_a_record_is_saved_while_a_message_is_handled_only(autojump_clock:
         stage.tell("agent:ops", later)
         await stage.system.wait_idle()
         assert stage.system.statistics().crashes == 0
+
+
+async def test_an_actor_with_a_commit_in_flight_is_not_passivated_and_stops_after_it(autojump_clock: MockClock) -> None:
+    async with staged() as stage:
+        stage.tell("agent:ops", 1)
+        await settle()
+        assert not stage.system.passivate("agent:ops")
+        stage.system.ref("agent:ops").stop()
+        await settle()
+        assert stage.system.actor_statistics("agent:ops").state == "idle, stopping"
+        stage.journal.answer("ops")
+        assert (await stage.system.wait_stopped("agent:ops")).cause is Cause.STOPPED
+        assert stage.shown_by("agent:ops") == [1]

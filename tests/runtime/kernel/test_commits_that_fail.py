@@ -167,19 +167,6 @@ async def test_a_crash_with_commits_that_fail_begins_again_once(autojump_clock: 
         assert (len(stage.lives["agent:ops"]), stage.state("agent:ops")) == (2, [1])
 
 
-async def test_an_actor_with_a_commit_in_flight_is_not_passivated_and_stops_after_it(autojump_clock: MockClock) -> None:
-    async with staged() as stage:
-        stage.tell("agent:ops", 1)
-        await settle()
-        assert not stage.system.passivate("agent:ops")
-        stage.system.ref("agent:ops").stop()
-        await settle()
-        assert stage.system.actor_statistics("agent:ops").state == "idle, stopping"
-        stage.journal.answer("ops")
-        assert (await stage.system.wait_stopped("agent:ops")).cause is Cause.STOPPED
-        assert stage.shown_by("agent:ops") == [1]
-
-
 async def test_a_stopping_actor_whose_commit_fails_handles_its_facts_again(autojump_clock: MockClock) -> None:
     async with staged() as stage:
         stage.system.signal("agent:ops", 1)
