@@ -84,6 +84,7 @@ class PipeReader:
         while True:
             await trio.lowlevel.wait_readable(self._fd)
             taken = 0
+            # No checkpoint for each piece. After its share the reader waits again, and others run.
             while taken < _SHARE_BYTES:
                 count = self._read_once()
                 if count == 0:
@@ -99,6 +100,7 @@ class PipeReader:
     def _read_once(self) -> int | None:
         """Read one piece. Returns its length; 0 at the end of the stream; ``None`` if nothing can be read now."""
         try:
+            # Into the buffer that is there: os.read would allocate a quarter of a megabyte for each piece.
             count = os.readv(self._fd, [_scratch])
         except BlockingIOError:
             return None
@@ -116,6 +118,7 @@ class PipeReader:
 
     def _read_the_last(self) -> None:
         taken = 0
+        # Bounded, because the process that keeps the pipe open may write without end.
         while taken < _LAST_BYTES_MAX and (count := self._read_once()):
             taken += count
 
@@ -166,12 +169,14 @@ class PipeWriter:
                 return
             else:
                 self._wake = trio.Event()
+                # Nothing can be queued between take() and this wait, because there is no checkpoint in between.
                 await self._wake.wait()
 
     async def _write(self, data: bytes) -> None:
         rest = memoryview(data)
         while rest:
             try:
+                # A pipe that is nearly full takes a part only.
                 rest = rest[os.write(self._fd, rest) :]
             except BlockingIOError:
                 await trio.lowlevel.wait_writable(self._fd)

@@ -58,6 +58,7 @@ class ChildStreams:
             self._readers.append(self._follow)
         if fds.stdin is not None:
             self._writer = PipeWriter(fds.stdin, self._sinks.input, terminal=self._spec.pty, close=self._close_stdin)
+            # At once, unlike the readers: many a child writes nothing before it has read.
             self._resources.nursery.start_soon(self._writer.run)
 
     @property
@@ -83,6 +84,7 @@ class ChildStreams:
         if self._writer is not None:
             await self._writer.stop()
         for reader in self._readers:
+            # Mostly the end is there already. A descriptor that was passed to a stranger keeps it from coming.
             await reader.stop(OUTPUT_PATIENCE)
 
     @property
@@ -102,4 +104,5 @@ class ChildStreams:
     def _close_stdin(self) -> None:
         if self._fds.stdin is not None:
             os.close(self._fds.stdin)
+            # The number can be another file's at once, so close() must not find it here.
             self._fds.stdin = None
