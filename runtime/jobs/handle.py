@@ -102,6 +102,7 @@ class JobHandle:
 
         Cancellation: nothing has been shown, nothing is consumed.
         """
+        # Cancelled before anything is shown, or not at all: once an exit is shown, its notice is gone.
         with self._waiting() as changed, trio.move_on_after(min(wait, POLL_WAIT_MAX)):
             await trio.lowlevel.checkpoint_if_cancelled()
             # Asked again after each change: a change of the record need not be an exit or output.
@@ -132,8 +133,8 @@ class JobHandle:
             with self._waiting() as changed, trio.move_on_after(_seconds(yield_after_ms)):
                 while self._streams.exit is None:
                     await changed.wait_next()
-        # Nobody has the handle yet, so nobody could look after the child.
         except BaseException:
+            # Nobody has the handle yet, so nobody could look after the child.
             self._tell(DiscardJob(self.id))
             raise
         # One step from here on: the exit comes before the look below, and is seen, or after the message, and is told.
@@ -169,6 +170,7 @@ class JobHandle:
             return Receipt(Refusal.STOPPED, f"job {self.id}: its input is closed")
         if not queue.put(data.encode() if isinstance(data, str) else data):
             return Receipt(Refusal.FULL, f"job {self.id}: it has not read what was written before")
+        # After the put: a write that was refused leaves the input open for another try.
         if eof:
             queue.close()
         return ACCEPTED

@@ -142,6 +142,7 @@ class JobOptions:
         )
 
 
+# Written out once more, because no type checker sees the aliases of the fields above. A test keeps the two equal.
 class JobKeywords(TypedDict, total=False):
     """The options of :class:`JobOptions` as keyword parameters, for type checkers. What is checked is the class."""
 

@@ -94,7 +94,7 @@ class Orphans:
             self._foreign[proc.pid] = proc.start_ticks
 
     def _is_foreign(self, proc: Proc, environ: list[bytes]) -> bool:
-        """Whether a process that belongs to no tree never will; else it is asked about again."""
+        """Whether it is certain that this process belongs to no tree. If not, the next look asks about it again."""
         # While a process becomes another program it shows no environment; while a root has no number yet, its orphans
         # cannot be told by their group. Both are asked about again at the next look.
         is_between_programs = not environ and not proc.is_dead

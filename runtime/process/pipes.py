@@ -35,7 +35,9 @@ _LAST_BYTES_MAX: Final = 4 * _READ_BYTES
 _END_OF_TERMINAL: Final = b"\x04"
 
 _scratch = memoryview(bytearray(_READ_BYTES))
-"""Between a read and the copy out of it nothing else runs, so one buffer is enough for all."""
+"""Between a read and the copy out of it no other task runs, so one buffer is enough for all children of one event loop.
+That does not hold for two event loops in two threads: ``readv`` lets other threads run.
+"""
 
 
 @final
@@ -47,6 +49,7 @@ class PipeReader:
         self._buffer = buffer
         self._now_ms = now_ms
         self._spill = spill
+        # Only stop() ends the reading: what a child writes while the host is being cancelled is still told.
         self._scope = trio.CancelScope(shield=True)
         self._done = trio.Event()
         self._is_grown = False
@@ -66,6 +69,7 @@ class PipeReader:
         try:
             with self._scope:
                 await self._read_to_end()
+            # The end has not come: take what is in the pipe at this moment.
             if self._scope.cancelled_caught:
                 self._read_the_last()
         finally:
@@ -180,4 +184,5 @@ class PipeWriter:
                 rest = rest[os.write(self._fd, rest) :]
             except BlockingIOError:
                 await trio.lowlevel.wait_writable(self._fd)
+        # A child that reads as fast as this writes would otherwise keep the event loop busy.
         await trio.lowlevel.checkpoint()

@@ -42,6 +42,7 @@ class ChildStreams:
         """
         spec = self._spec
         if spec.detach:
+            # A pipe would end with the host, and the child would be killed by its next write (SIGPIPE).
             self._follow = FileFollower(spec.spill_path, self._sinks.output, self._resources.now_ms)
             return self._follow.write_fd
         if spec.spill_path is not None:

@@ -153,6 +153,7 @@ class Scenario:
         for name in AGENTS:
             self._wake(name, f"good morning, {name}")
             await self._pause(0.15)
+        # Longer than a turn and the cooldown after it, so that the exits are shown before the next part begins.
         await self._pause(2.6)
 
     async def _children_of_a_cron_run(self) -> None:
@@ -174,6 +175,7 @@ class Scenario:
         await self._announce(
             "Urgent alerts for ops. The first ones wake it at once, then the flood guard holds the others."
         )
+        # More alerts than the flood guard lets through, and closer together than its window.
         for number, alert in enumerate(_ALERTS):
             await self._notify("ops", alert, f"alert:{number}")
             await self._pause(0.3)

@@ -200,6 +200,7 @@ def _follow(state: _State, decision: Decision) -> None:
     match decision.kind:
         case DecisionKind.STARTED:
             state.turn_id, state.woken_by, state.held_until_ms = decision.turn_id, str(decision.source), 0
+        # A skip without a turn was decided before one began, so it ends none.
         case DecisionKind.RAN | DecisionKind.FAILED | DecisionKind.SKIPPED if decision.turn_id is not None:
             state.turn_id = None
         case DecisionKind.DEFERRED if decision.until_ms is not None:
