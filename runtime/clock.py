@@ -40,8 +40,10 @@ class Clock:
 
     def now_ms(self) -> int:
         """The present instant; never earlier than an instant whose :meth:`deadline_s` has come."""
+        # The difference is taken in seconds first: a wall clock in milliseconds would cost the float its fine digits.
         return self.epoch_ms + int((self._read_s() - self.anchor_s) * 1000 + _TOLERANCE_MS)
 
     def deadline_s(self, at_ms: int) -> float:
         """An instant of the timeline as a Trio deadline, in seconds of Trio's clock."""
+        # No tolerance here: now_ms() has it, so a task that is woken a little early reads at_ms all the same.
         return self.anchor_s + (at_ms - self.epoch_ms) / 1000

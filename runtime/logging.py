@@ -31,6 +31,7 @@ def logging_to(stream: TextIO, level: str = "INFO", *, without: Collection[str] 
         logger.remove(0)
     # No diagnose: it would print the values of variables, and they may be secrets.
     sink = logger.add(stream, level=level, format=_FORMAT, filter=wanted, backtrace=False, diagnose=False)
+    # The package disables itself when it is imported, as a library has to.
     logger.enable("wakeward")
     try:
         yield

@@ -13,6 +13,7 @@ from .demo.command import demo as demo_command
 from .exec import exec_command
 from .run import run as run_command
 
+# 2 is what click itself uses for wrong usage; 130 is 128 plus SIGINT, as in a shell.
 EXIT_WRONG_INPUT: Final = 2
 EXIT_INTERRUPTED: Final = 130
 
@@ -50,6 +51,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         return EXIT_INTERRUPTED
     except BaseExceptionGroup as group:
         return _status_of(group)
+    # A command that returns nothing has succeeded.
     return status if isinstance(status, int) else 0
 
 
@@ -64,4 +66,5 @@ def _status_of(group: BaseExceptionGroup) -> int:
     # SystemExit: rich turns a broken pipe into it.
     if group.split((KeyboardInterrupt, SystemExit, BrokenPipeError))[1] is not None:
         raise group
+    # An interrupt counts more than a broken pipe: a person who presses Ctrl-C ends both ends of a pipe.
     return EXIT_INTERRUPTED if group.subgroup(KeyboardInterrupt) is not None else 1

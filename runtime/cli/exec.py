@@ -30,6 +30,7 @@ from ..jobs.handle import JobHandle
 from .narration import Narrator, show_wait
 
 _TAIL_INTERVAL: Final = 0.05
+# Both as a shell has them.
 _NOT_FOUND: Final = 127
 _SIGNALLED: Final = 128
 
@@ -51,6 +52,7 @@ def exec_command(agent_id: str, file: Path | None, command: tuple[str, ...], *, 
     standard error. The exit status is the command's own: 128 plus the number of a signal, 127 if it could not be
     started.
     """
+    # In its canonical form, in which the host lists its agents.
     agent_id = agent_id_of(agent_id)
     config = HostConfig() if file is None else load_config(file)
     report = trio.run(_exec, config, agent_id, command, None if as_json else sys.stdout.buffer)
@@ -72,6 +74,7 @@ async def _exec(config: HostConfig, agent_id: str, command: tuple[str, ...], out
     async with open_host(config) as host:
         _only(host, agent_id)
         report = _Report(agent_id, command)
+        # Watched before the command starts, so that no decision about it is missed.
         with host.ledger.watch(report.note), tempfile.TemporaryDirectory() as folder:
             spill = Path(folder) / "output"
             job = await host.exec(
@@ -83,6 +86,7 @@ async def _exec(config: HostConfig, agent_id: str, command: tuple[str, ...], out
                 spill=spill,
             )
             await _tail(job, spill, output)
+            # The output first, then the turn: a handler may take long after the command has ended.
             await report.turn_ended.wait()
         assert job.exit is not None, job.state
         report.exit, report.output = job.exit, job.text()
@@ -91,6 +95,7 @@ async def _exec(config: HostConfig, agent_id: str, command: tuple[str, ...], out
 
 def _only(host: Host, agent_id: str) -> None:
     """Leave only this agent in the host, so that no heartbeat of another one starts a turn meanwhile."""
+    # Without a file there is no agent yet. With one, an unknown name is most likely mistyped.
     if not host.agents:
         host.add_agent(AgentSpec(agent_id, _empty_handler))
     elif agent_id not in host.agents:
@@ -123,8 +128,10 @@ async def _tail(job: JobHandle, spill: Path, output: BinaryIO | None) -> None:
 
 
 def _copy_from(position: int, spill: Path, output: BinaryIO) -> int:
+    # The child is started in a thread, which makes the file just before.
     if not spill.exists():
         return position
+    # Opened each time: it is read to its end, and a moment later there can be more.
     with spill.open("rb") as file:
         file.seek(position)
         shutil.copyfileobj(file, output)
@@ -150,6 +157,7 @@ class _Report:
 
     def note(self, decision: Decision) -> None:
         """Take one decision of the host's ledger."""
+        # The agent can have turns of other sources meanwhile, such as a heartbeat. They are not shown.
         if decision.source is Source.EXEC_EVENT:
             self.decisions.append(decision)
             # A busy turn is deferred after it started. Its next try may be far away: this command does not wait for it.
@@ -162,7 +170,9 @@ class _Report:
         """Print it for people, on standard error."""
         ended = self.exit
         how = ended.detail or exit_label(ended.exit_code, ended.exit_signal)
+        # On standard error: standard output has the bytes of the command alone, so it can be piped on.
         print(f"exit     {how}, after {show_wait(ended.duration_ms)}", file=sys.stderr)
+        # Instants count from the first decision: a person asks how long after the exit the turn came.
         narrator = Narrator(lambda at_ms: show_wait(at_ms - self.decisions[0].at_ms))
         for line in filter(None, map(narrator.line, self.decisions)):
             print(f"{line.what:<8} {line.who}: {line.why}", file=sys.stderr)

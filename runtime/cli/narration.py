@@ -51,6 +51,7 @@ class Line:
     tone: Tone
 
 
+# The ledger's reasons are names for programs. Those of the guards are said in words too.
 _GUARDS: Final = {
     "min-spacing": "cooling down",
     "not-due": "not due yet",
@@ -92,6 +93,7 @@ class Narrator:
             case DecisionKind.EVENT:
                 if decision.intent is None:
                     return "event", f"{_text(decision)} (wakes nobody)", Tone.NEWS
+                # Kept for the wake that is recorded next; the two are one line.
                 self._event = decision
                 return "", "", Tone.QUIET
             case DecisionKind.DUPLICATE:
@@ -110,6 +112,7 @@ class Narrator:
             case DecisionKind.FLOOD:
                 return "flood", "too many turns in too short a time", Tone.BAD
             case DecisionKind.STARTED:
+                # The end of a turn is recorded without its start, so the start is kept to say how long it took.
                 self._started_ms[decision.turn_id or 0] = decision.at_ms
                 return "turn", f"#{decision.turn_id}, woken by {_asked(decision)}", Tone.AWAKE
             case DecisionKind.RAN:
@@ -162,6 +165,7 @@ def show_wait(ms: int) -> str:
     """A duration with the precision that a person needs: ``80 ms``, ``1.3 s``, ``2m5s``."""
     if ms < 100:
         return f"{ms} ms"
+    # From a minute on, tenths of a second say nothing, so they are cut off.
     return f"{ms / 1000:.1f} s" if ms < 60_000 else format_duration(ms // 1000 * 1000)
 
 
@@ -173,6 +177,7 @@ def show_count(count: int, noun: str) -> str:
 def _asked(decision: Decision) -> str:
     source = str(decision.source)
     reason = es_trim(decision.reason)
+    # These reasons repeat the source, or say nothing.
     return source if reason in {"", "requested", source} else f"{source} ({_short(reason)})"
 
 

@@ -37,6 +37,7 @@ class PrintQueue(Generic[T]):
         """Queue an item. Never raises and never waits. After :meth:`end` it does nothing."""
         try:
             self._send.send_nowait(item)
+        # The newest is left out: what waits already is in order and has no gap.
         except trio.WouldBlock:
             self.omitted_count += 1
         except (trio.ClosedResourceError, trio.BrokenResourceError):

@@ -27,6 +27,7 @@ from ..logging import logging_to
 from .narration import Narrator, Tone, show_count
 from .print_queue import PrintQueue
 
+# SIGHUP too: a terminal that is closed ends its programs, and the children are to be ended in order.
 _ENDING: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _LEVELS: Final = {Tone.QUIET: "DEBUG", Tone.BAD: "WARNING"}
 
@@ -59,6 +60,7 @@ async def _run(config: HostConfig, origin: str, as_json: bool) -> None:
         async with open_host(config) as host:
             logger.info("{}: {} ({})", origin, show_count(len(host.agents), "agent"), ", ".join(host.agents) or "none")
             decisions = PrintQueue[Decision]()
+            # A printer of its own, because a watcher must not wait and standard output can block.
             with host.ledger.watch(decisions.put):
                 async with trio.open_nursery() as nursery:
                     nursery.start_soon(_print_json if as_json else _log, decisions)
@@ -72,6 +74,7 @@ async def _serve(host: Host, signals: AsyncIterator[int]) -> None:
         drains = False
         async for number in signals:
             if number == signal.SIGUSR1:
+                # Not in the log: it is asked for, so it comes at every log level.
                 print(host.system.dump(), file=sys.stderr, flush=True)
             elif drains:
                 logger.warning("{} again: ending what still runs", signal.Signals(number).name)
@@ -80,11 +83,13 @@ async def _serve(host: Host, signals: AsyncIterator[int]) -> None:
                 drains = True
                 grace = format_duration(host.config.drain_grace_ms)
                 logger.info("{}: draining, for {} at most; again: at once", signal.Signals(number).name, grace)
+                # In a task of its own: a second signal must be heard while the host drains.
                 nursery.start_soon(_drain, host, nursery.cancel_scope)
 
 
 async def _drain(host: Host, drained: trio.CancelScope) -> None:
     _say(await host.drain())
+    # The loop over the signals never ends by itself.
     drained.cancel(reason="the host has drained")
 
 

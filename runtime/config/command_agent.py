@@ -62,27 +62,33 @@ class CommandAgent:
         """
         try:
             job = await self._start(turn)
+        # Other children of the agent end sooner or later. A busy skip is tried again soon, and moves no cooldown.
         except TooManyJobsError:
             return _BUSY
+        # The host began to close in between. A skip keeps the turn's events, and is no failure of the program.
         except HostClosedError:
             return Skipped("interrupted")
         try:
             return _outcome(job, await job.wait_exit())
         finally:
             if job.exit is None:
+                # Reached by a cancellation alone. The program must not go on with a turn that is over.
                 job.kill()
                 with trio.move_on_after(_GRACE * 2, shield=True):  # the end takes one grace at most
                     await job.wait_exit()
+            # The program's output is in the outcome by now. Its job would only crowd the agent's list.
             job.remove()
 
     async def _start(self, turn: Turn) -> JobHandle:
         options = JobOptions(
             background=True,
+            # The outcome of the turn tells the exit. A notice of it would start one more turn.
             notify_on_exit=False,
             silence_notice=self._silence_notice(turn),
             timeout=timedelta(milliseconds=turn.timeout_ms),
             cwd=self.folder,
             stdin=turn_json(turn).encode() + b"\n",
+            # Standard output is the reply, so a warning of the program must not get into it.
             separate_stderr=True,
             grace=_GRACE,
         )
@@ -91,6 +97,7 @@ class CommandAgent:
         raise AssertionError("nobody cancels this scope")
 
     def _silence_notice(self, turn: Turn) -> timedelta | None:
+        # The second case ends a circle: a slow and quiet program would report itself, and wake itself, for ever.
         if self.silence_notice_ms is None or turn.source is Source.CLI_WATCHDOG:
             return None
         return timedelta(milliseconds=self.silence_notice_ms)
@@ -101,6 +108,7 @@ def _outcome(job: JobHandle, ended: Exit) -> Outcome:
         return Ran(reply=job.text().strip() or None)
     if ended.reason is ExitReason.EXIT and ended.exit_code == TRY_LATER:
         return _BUSY
+    # Not the program's fault, so it does not count as a failure of the agent.
     if ended.reason is ExitReason.HOST_STOPPED:
         return Skipped("interrupted")
     return Failed(f"{job.spec.title}: {_how(ended)}{_because(ended.detail or job.error_text().strip())}")
@@ -112,6 +120,7 @@ def _how(ended: Exit) -> str:
 
 def _because(why: str) -> str:
     if len(why) > ERROR_SHOWN_MAX:
+        # The end, because that is where programs say what was wrong.
         why = f"…{why[-ERROR_SHOWN_MAX:]}"
     return f": {why}" if why else ""
 
@@ -134,6 +143,7 @@ def turn_json(turn: Turn) -> str:
         "started_at_ms": turn.started_at_ms,
         "delivery": _delivery(turn.delivery),
     }
+    # One line, so that a program can read it with a single readline.
     return json.dumps(shown, ensure_ascii=False)
 
 
@@ -150,6 +160,7 @@ def _event(event: Event) -> dict[str, Any]:
 
 
 def _delivery(delivery: DeliveryContext | None) -> dict[str, Any] | None:
+    # A context without any field says no more than none.
     if not delivery:
         return None
     return {

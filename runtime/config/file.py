@@ -51,6 +51,7 @@ def load_config(path: str | Path) -> HostConfig:
     path = Path(path)
     data = _read(path)
     home = path.resolve().parent
+    # Relative to the file, not to where the host was started. A folder of a wrong type is reported later.
     if isinstance(folder := data.get("folder", "."), str):
         data["folder"] = str(home / folder)
     return parse_config(data, str(path))
@@ -66,6 +67,7 @@ def parse_config(data: Table, origin: str = "configuration") -> HostConfig:
     Raises:
         ConfigError: It is wrong. Every mistake is listed.
     """
+    # Asked beforehand: a missing folder explains why its handlers are not found.
     problems = list(_folder_problems(data))
     try:
         config = load_handlers(_converter().structure(data, HostConfig))
@@ -112,6 +114,7 @@ def _agents(data: Table) -> Iterator[tuple[str | None, list[str]]]:
     """``handler`` and ``command`` of each agent, if they are of the right type."""
     for agent in _agent_tables(data):
         handler, command = agent.get("handler"), agent.get("command")
+        # A wrong type has its own line already, so here it counts as not given.
         words = cast("list[Any]", command) if isinstance(command, list) else []
         yield (
             handler if isinstance(handler, str) else None,
@@ -128,6 +131,7 @@ def _agent_tables(data: Table) -> Iterator[Table]:
 def _repeated_ids(data: Table) -> Iterator[str]:
     first: dict[str, int] = {}
     for number, agent in enumerate(_agent_tables(data)):
+        # Without an id, its number: two agents that lack one do not repeat each other.
         name = str(agent.get("id", number)).lower()
         if name in first:
             yield f"agents[{number}].id: {agent['id']!r} is the id of agents[{first[name]}] already"
@@ -139,14 +143,18 @@ def _repeated_ids(data: Table) -> Iterator[str]:
 
 @cache
 def _converter() -> Converter:
+    # Detailed: it collects all errors instead of raising the first. An extra key is most often a misspelt one.
     converter = Converter(detailed_validation=True, forbid_extra_keys=True)
+    # cattrs itself would convert: str(5) for a text, bool("no") for a flag.
     converter.register_structure_hook(str, lambda value, _: _of(str, value, "text"))
     converter.register_structure_hook(bool, lambda value, _: _of(bool, value, "true or false"))
     converter.register_structure_hook(int, lambda value, _: _of(int, value, "a whole number"))
     converter.register_structure_hook(float, lambda value, _: float(_of(int | float, value, "a number")))
+    # A duration is left to the converter of its attribute, which knows all the forms that the API takes.
     converter.register_structure_hook_func(lambda kind: kind == Duration, lambda value, _: value)
     converter.register_structure_hook_func(_is_enum, _choice)
     converter.register_structure_hook_func(attrs.has, partial(_table, converter))
+    # Without this a text would pass as a list of its letters.
     for items, accepted in ((tuple[str, ...], "a list of texts"), (tuple[AgentConfig, ...], "[[agents]] tables")):
         hook = _list_hook(converter.get_structure_hook(items), accepted)
         converter.register_structure_hook_func(partial(eq, items), hook)
@@ -154,6 +162,7 @@ def _converter() -> Converter:
 
 
 def _of(kind: Any, value: Any, accepted: str) -> Any:
+    # In Python a bool is an int, but "retries = true" is a mistake.
     if not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool):
         raise InvalidInputError(f"{value!r}: expected {accepted}")
     return value
@@ -169,6 +178,7 @@ def _is_enum(kind: Any) -> bool:
 
 def _choice(value: Any, kind: type[enum.Enum]) -> enum.Enum:
     known = [member.value for member in kind]
+    # Not by kind(value), whose own error does not name what there is to choose from.
     if value not in known:
         raise InvalidInputError(
             f"{value!r}: expected one of {', '.join(map(repr, known))}{_did_you_mean(value, known)}"
@@ -201,6 +211,7 @@ def _table(converter: Converter, value: Any, cls: type[Any]) -> Any:
     attributes = {str(each.alias): each for each in attrs.fields(cls) if each.init}
     good: dict[str, Any] = {}
     wrong: list[Exception] = []
+    # Here and not by cattrs, whose error has no suggestion.
     for key in [key for key in table if key not in attributes]:
         hint = _did_you_mean(key, list(attributes))
         wrong.append(_about(key, InvalidInputError(f"unknown key{hint} (known: {', '.join(attributes)})")))
@@ -216,6 +227,7 @@ def _table(converter: Converter, value: Any, cls: type[Any]) -> Any:
     missing = [key for key, each in attributes.items() if each.default is attrs.NOTHING and key not in table]
     wrong += [InvalidInputError(f"{key!r} is missing") for key in missing]
     try:
+        # Also when something is wrong already: only the class sees mistakes that lie between two values.
         made = cls(**_stood_in(cls, table, missing, good))
     except (ValueError, TypeError) as error:
         wrong.append(error)

@@ -88,6 +88,7 @@ def _problem(number: int, handler: str | None, error: InvalidInputError) -> str:
 def _load(handler: str | None, command: Sequence[str] | None, folder: str | None) -> Handler | None:
     if handler is not None:
         return _python_handler(handler, folder)
+    # Neither is given, in a table that is no configuration yet. The class reports that.
     if not command:
         return None
     _check_program(command, folder)
@@ -106,6 +107,7 @@ def _python_handler(name: str, folder: str | None) -> Handler:
         InvalidInputError: There is no such module, its import fails, or it has no such async function.
     """
     module_name, colon, attribute = name.partition(":")
+    # Before the import: importlib would take a name such as ".ops" as relative and raise something else.
     if not (colon and attribute and all(part.isidentifier() for part in module_name.split("."))):
         raise InvalidInputError(f"{name!r}: expected {_ACCEPTED}")
     if folder is not None and folder not in sys.path:
@@ -113,6 +115,7 @@ def _python_handler(name: str, folder: str | None) -> Handler:
         sys.path.insert(0, folder)
     module = _import(name, module_name)
     handler: Any = module
+    # A dotted name reaches a method or an attribute of an object in the module.
     for part in attribute.split("."):
         handler = getattr(handler, part, None)
     if handler is None:
@@ -128,6 +131,7 @@ def _import(name: str, module_name: str) -> ModuleType:
         return importlib.import_module(module_name)
     except ModuleNotFoundError as error:
         missing = error.name or module_name
+        # Told apart: a name that is mistyped, and a module that is there but lacks something it needs.
         needed = "" if f"{module_name}.".startswith(f"{missing}.") else f", which {module_name!r} imports"
         raise InvalidInputError(f"{name!r}: there is no module {missing!r}{needed}") from error
     except (Exception, SystemExit) as error:  # a user's module may do anything when it is imported
@@ -141,6 +145,7 @@ def _is_async(handler: Any) -> bool:
 
 
 def _hint(module: ModuleType, attribute: str) -> str:
+    # Only what could be meant: a module's other names would make the list long.
     known = [name for name, value in vars(module).items() if inspect.iscoroutinefunction(value)]
     if close := get_close_matches(attribute, known, 1):
         return f"; did you mean {close[0]!r}?"
@@ -158,6 +163,7 @@ def _check_program(command: Sequence[str], folder: str | None) -> None:
         InvalidInputError: It does not, or it cannot be executed.
     """
     program = command[0]
+    # As exec does it: a slash means a path, below the folder where it will run; else PATH is searched.
     path = str(Path(folder or ".") / program) if "/" in program else program
     if not program or shutil.which(path) is None:
         where = f"in {folder or 'the working directory'}" if "/" in program else "on PATH"

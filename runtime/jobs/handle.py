@@ -102,8 +102,10 @@ class JobHandle:
 
         Cancellation: nothing has been shown, nothing is consumed.
         """
+        # Cancelled before anything is shown, or not at all: once an exit is shown, its notice is gone.
         with self._waiting() as changed, trio.move_on_after(min(wait, POLL_WAIT_MAX)):
             await trio.lowlevel.checkpoint_if_cancelled()
+            # Asked again after each change: a change of the record need not be an exit or output.
             while not self._has_news and self._streams.exit is None:
                 await changed.wait_next()
             return self._show()
@@ -132,11 +134,13 @@ class JobHandle:
                 while self._streams.exit is None:
                     await changed.wait_next()
         except BaseException:
+            # Nobody has the handle yet, so nobody could look after the child.
             self._tell(DiscardJob(self.id))
             raise
         # One step from here on: the exit comes before the look below, and is seen, or after the message, and is told.
         ended = self._streams.exit
         if ended is None:
+            # At once, and not when the supervisor has taken the message: the caller looks at it on return.
             self._streams.is_backgrounded = True
             self._tell(BackgroundJob(self.id))
         else:
@@ -162,9 +166,11 @@ class JobHandle:
         """
         queue = self._streams.sinks.input
         if queue.closed:
+            # Not FULL, because another try would find it closed too.
             return Receipt(Refusal.STOPPED, f"job {self.id}: its input is closed")
         if not queue.put(data.encode() if isinstance(data, str) else data):
             return Receipt(Refusal.FULL, f"job {self.id}: it has not read what was written before")
+        # After the put: a write that was refused leaves the input open for another try.
         if eof:
             queue.close()
         return ACCEPTED
@@ -205,7 +211,9 @@ class JobHandle:
     def _show(self) -> Poll:
         streams, sinks = self._streams, self._streams.sinks
         ended = self._see(streams.exit) if streams.exit is not None else None
+        # No more output comes after an exit, so an unfinished character need not be kept for the next poll.
         is_last = ended is not None
+        # A job that has written nothing is silent since the instant that its supervisor counts from.
         begun_ms = streams.record.silent_since_ms if streams.record is not None else self._now_ms()
         since_ms = max(begun_ms, sinks.last_output_ms or 0)
         return Poll(
@@ -219,6 +227,7 @@ class JobHandle:
     def _see(self, ended: Exit) -> Exit:
         if not self._streams.is_seen:
             self._table.see(self._streams)
+            # A notice that is not made yet needs no message: its supervisor asks the table whether the exit was seen.
             if self._streams.notice not in {NoticeState.NONE, NoticeState.SETTLED}:
                 self._tell(ExitSeen(self.id))
         return ended
@@ -232,6 +241,7 @@ class JobHandle:
             with self._streams.watched(changes.note):
                 yield changes
         finally:
+            # Also when it was shown: release_if_unseen() does nothing then.
             self._streams.waiting_count -= 1
             self._table.release_if_unseen(self._streams)
 

@@ -100,6 +100,7 @@ class Jobs:
         """
         handle = self.start(spec, contract, background=yield_after_ms == 0)
         if yield_after_ms == 0:
+            # A call that can wait is a checkpoint in every case, as in Trio itself.
             await trio.lowlevel.checkpoint()
         else:
             await handle.wait_foreground(yield_after_ms)
@@ -119,10 +120,12 @@ class Jobs:
             HostClosedError: The host takes no more work.
         """
         audience = Audience.OWNER if background else Audience.CALLER
+        # Admitted first: the supervisor can take the message in the same step, and then the job has to be there.
         streams = self._table.admit(spec, contract.agent_id, audience)
         message = StartJob(streams.job_id, spec, contract, audience)
         receipt = self._table.signal(supervisor_address(contract.agent_id), message)
         if not receipt:
+            # No supervisor has the job, so nobody else would give its place back.
             self._table.discard(streams)
             raise HostClosedError(f"exec {spec.title!r} for agent {contract.agent_id!r}: {receipt.detail or 'refused'}")
         return self._handle(streams)
@@ -140,6 +143,7 @@ class Jobs:
         """Pass a fact of the process shell on to the supervisor of the job. Synchronous; it works while cancelled."""
         streams = self._table.live(fact.job_id)
         assert streams is not None, f"a fact of a job that is not outstanding: {fact!r}"
+        # By the control lane, which is never full: an exit cannot be refused for want of room.
         self._table.signal(supervisor_address(streams.agent_id), fact)
 
     def performers(self, shell: Shell) -> Mapping[int, Performer]:
@@ -147,6 +151,7 @@ class Jobs:
         table = self._table
 
         def start_child(_address: str, job_id: str, spec: JobSpec, _c: object) -> None:
+            # The effect only names the job: effects are data, and buffers are not.
             streams = table.live(job_id)
             assert streams is not None, f"start of a job that is not outstanding: {job_id}"
             shell.start(job_id, spec, streams.sinks)
@@ -172,4 +177,5 @@ class Jobs:
         if isinstance(message, StartJob):
             self._table.give_up(message.job_id, Exit(ExitReason.SPAWN_ERROR, detail=f"not started: {why}"))
         elif isinstance(message, JobExited):
+            # The child has ended, so its true exit is shown, and not one that is made up.
             self._table.give_up(message.job_id, message.exit)

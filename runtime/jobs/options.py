@@ -39,6 +39,7 @@ def _path_or_none(value: str | os.PathLike[str] | None) -> str | None:
 
 
 def _is_bool(_instance: object, attribute: Attribute[Any], value: object) -> None:
+    # Nothing is taken for true or false: a text such as "no" would switch the option on.
     if not isinstance(value, bool):
         raise InvalidInputError(f"exec: {attribute.alias} is {value!r}, expected True or False")
 
@@ -88,6 +89,7 @@ class JobOptions:
     stdin_open: bool = _flag()
     timeout_ms: int | None = field(default=None, alias="timeout", converter=_ms_or_none)
     no_output_timeout_ms: int | None = field(default=None, alias="no_output_timeout", converter=_ms_or_none)
+    # Named by its unit, as everywhere; the alias is what a caller writes, because the value carries its own unit.
     silence_notice_ms: int | None = field(
         default=DEFAULT_SILENCE_NOTICE_MS, alias="silence_notice", converter=_ms_or_none
     )
@@ -103,6 +105,7 @@ class JobOptions:
     @property
     def wait_ms(self) -> int | None:
         """How long to wait for the child; 0: not at all, ``None``: for ever."""
+        # background wins: yield_after has a default, so it is always set.
         return 0 if self.background else self.yield_after_ms
 
     def spec(self, command: Command) -> JobSpec:
@@ -112,6 +115,7 @@ class JobOptions:
             InvalidInputError: The command, an option or an environment variable cannot be used.
         """
         return JobSpec(
+            # A copy, because the caller may change its list before the child is started.
             command if isinstance(command, str) else list(command),
             cwd=self.cwd,
             env=child_environment(self.env),
@@ -138,6 +142,7 @@ class JobOptions:
         )
 
 
+# Written out once more, because no type checker sees the aliases of the fields above. A test keeps the two equal.
 class JobKeywords(TypedDict, total=False):
     """The options of :class:`JobOptions` as keyword parameters, for type checkers. What is checked is the class."""
 
@@ -169,5 +174,7 @@ def child_environment(overrides: Mapping[str, str] | None = None) -> dict[str, s
     Raises:
         InvalidInputError: An override is refused. The message names the variable.
     """
+    # An override is refused loudly, while an inherited variable of the same name is left out without a word.
     check_overrides(overrides)
+    # Read at each start: a program may have changed its environment since the last one.
     return dict(sanitize_env(os.environ, overrides).env)

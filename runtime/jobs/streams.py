@@ -49,6 +49,7 @@ class JobStreams:
     @property
     def exit(self) -> Exit | None:
         """How it ended, if it has."""
+        # First, because no record comes any more once a job is given up.
         return self.given_up or (None if self.record is None else self.record.exit)
 
     @property
@@ -69,6 +70,7 @@ class JobStreams:
 
     def changed(self) -> None:
         """Call the watchers. They must not raise, and must not wait."""
+        # A copy: a watcher may leave while it is called.
         for watcher in tuple(self._watchers):
             watcher()
 

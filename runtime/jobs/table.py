@@ -100,12 +100,14 @@ class JobTable:
         Raises:
             TooManyJobsError: The agent has as many live children as it may have.
         """
+        # Counted for each agent: one that starts children without end leaves the places of the others alone.
         live_count = self._live_counts.get(agent_id, 0)
         if live_count >= self._limits.live_count_max:
             raise TooManyJobsError(
                 f"agent {agent_id!r} has {live_count} children running, at most "
                 f"{self._limits.live_count_max} are allowed: wait for one, or kill one"
             )
+        # Before the supervisor has the job: a fact of it, or a look at the list, finds it from now on.
         job_id = self._new_id()
         streams = JobStreams(job_id, agent_id, spec, open_sinks(spec), is_backgrounded=audience is Audience.OWNER)
         self._list(streams)
@@ -119,6 +121,7 @@ class JobTable:
         job_id = new_job_id(self._choose, self._seen_by_id.__contains__)
         self._seen_by_id[job_id] = False
         if len(self._seen_by_id) > USED_IDS_MAX:
+            # A dict keeps the order of insertion, so its first name is the oldest.
             oldest = next(iter(self._seen_by_id))
             seen = self._seen_by_id.pop(oldest)
             if oldest in self._jobs:
@@ -134,6 +137,7 @@ class JobTable:
         """The supervisor will never show the exit of this job: those who wait for it are shown this one."""
         streams = self._live.get(job_id)
         if streams is not None:
+            # Set first: whoever is woken below looks at the exit at once.
             streams.given_up = ended
             self.close(job_id)
             self.drop(job_id)  # no supervisor will; its handles keep what they have
@@ -185,6 +189,7 @@ class JobTable:
     def see(self, streams: JobStreams) -> None:
         """Somebody is being shown the exit."""
         streams.is_seen = True
+        # A name that has been pushed out is not put back: that would go beyond the bound.
         if streams.job_id in self._seen_by_id:
             self._seen_by_id[streams.job_id] = True
 
@@ -209,8 +214,10 @@ class JobTable:
             return
         streams.record = record
         if record.is_ended:
+            # From now on input is refused, instead of being accepted for a child that has gone.
             streams.sinks.input.discard()
             if record.audience is Audience.OWNER:
+                # The others have a caller that waited, and it has the output in its handle.
                 self._keep_finished(streams)
         streams.changed()
         # A waiter may have left after its supervisor had decided to hold the notice for it.
@@ -222,9 +229,11 @@ class JobTable:
         if streams is None:
             return
         if self._finished.pop(job_id, None) is not None:
+            # The same number that was added: the output of a finished job does not change.
             self._finished_bytes -= streams.sinks.kept_bytes
         own = self._listed[streams.agent_id]
         del own[job_id]
+        # Agents come and go, and an empty entry for each that ever had a job would stay.
         if not own:
             del self._listed[streams.agent_id]
 
@@ -240,12 +249,14 @@ class JobTable:
         if record.id in self._seen_by_id:
             return None
         self._seen_by_id[record.id] = False
+        # A record holds no command, only a title for people, and a specification refuses an empty command.
         spec = JobSpec(record.spec.title or "?", detach=record.spec.detach)
         streams = JobStreams(record.id, record.contract.agent_id, spec, open_sinks(spec), is_backgrounded=True)
         self._list(streams)
         return streams
 
     def _keep_finished(self, streams: JobStreams) -> None:
+        # A record is shown again when its notice changes. Its bytes are counted once.
         if streams.job_id in self._finished:
             return
         self._finished[streams.job_id] = streams
@@ -259,6 +270,7 @@ class JobTable:
 
     def _close(self, streams: JobStreams) -> None:
         del self._live[streams.job_id]
+        # No entry at zero, for the same reason as in drop().
         left = self._live_counts[streams.agent_id] - 1
         if left:
             self._live_counts[streams.agent_id] = left

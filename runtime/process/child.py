@@ -96,6 +96,7 @@ class Child:
 
     async def run(self) -> None:
         """Start the child, see it to its end, and tell its exit."""
+        # What is told if a mistake of ours ends this task: even then there is one exit.
         result = Exit(ExitReason.SPAWN_ERROR, detail="the task of the child failed")
         try:
             with trio.CancelScope(shield=True):

@@ -11,8 +11,10 @@ import trio
 
 from ...protocols.jobs.output import OutputBuffer
 
+# By time, because epoll takes no regular files (epoll_ctl(2)).
 _INTERVAL: Final = 0.1
 _READ_BYTES: Final = 262_144
+# As mkstemp has it: output can hold secrets.
 _MODE: Final = 0o600
 
 
@@ -71,4 +73,5 @@ class FileFollower:
     async def _read(self) -> None:
         while data := os.read(self._read_fd, _READ_BYTES):
             self._buffer.append(data, self._now_ms())
+            # A file that grows faster than we read it is taken in pieces, with room for others in between.
             await trio.lowlevel.checkpoint()

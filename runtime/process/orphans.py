@@ -66,6 +66,7 @@ class Orphans:
     def look(self) -> None:
         """Find out to whom new orphans belong, and reap those that are dead."""
         listed = self._children.read()
+        # Known orphans are looked at even if none is listed: somebody else may have reaped them.
         if not listed and not self._adopting:
             return
         self._foreign = {pid: start for pid, start in self._foreign.items() if pid in listed}
@@ -77,6 +78,7 @@ class Orphans:
                 self._classify(proc)
         for tree in tuple(self._adopting.values()):
             self._reap(tree)
+        # Nobody keeps these trees any more, so they are forgotten here, with their last orphan.
         for tree in [tree for tree in self._left if not tree.adopted]:
             self._left.remove(tree)
             self.forget(tree)
@@ -92,7 +94,7 @@ class Orphans:
             self._foreign[proc.pid] = proc.start_ticks
 
     def _is_foreign(self, proc: Proc, environ: list[bytes]) -> bool:
-        """Whether a process that belongs to no tree never will; else it is asked about again."""
+        """Whether it is certain that this process belongs to no tree. If not, the next look asks about it again."""
         # While a process becomes another program it shows no environment; while a root has no number yet, its orphans
         # cannot be told by their group. Both are asked about again at the next look.
         is_between_programs = not environ and not proc.is_dead
@@ -104,6 +106,7 @@ class Orphans:
             if now is None or now.start_ticks != proc.start_ticks:  # reaped, and the number perhaps used again
                 del tree.adopted[pid]
             elif now.is_dead:
+                # By its own number, never -1: that would take the exit status of a root, or of a stranger's child.
                 with suppress(ChildProcessError):
                     os.waitpid(pid, os.WNOHANG)
                 del tree.adopted[pid]
@@ -114,8 +117,11 @@ class Orphans:
 def _is_of(proc: Proc, environ: list[bytes], cgroup: str | None, tree: Tree) -> bool:
     if tree.root_pid is None or proc.pid == tree.root_pid:
         return False
+    # The marker survives a new session and a double fork. A zombie has lost it, and is known by number and start time.
     if tree.seen.get(proc.pid) == proc.start_ticks or tree.marker in environ:
         return True
+    # The session too: setpgid changes the group alone.
     if not tree.group_gone and tree.root_pid in {proc.session, proc.pgrp}:
         return True
+    # Last, for one that has cleared its environment and left the session: no fork leaves a control group.
     return tree.cgroup is not None and tree.cgroup.relative == cgroup

@@ -35,7 +35,9 @@ _LAST_BYTES_MAX: Final = 4 * _READ_BYTES
 _END_OF_TERMINAL: Final = b"\x04"
 
 _scratch = memoryview(bytearray(_READ_BYTES))
-"""Between a read and the copy out of it nothing else runs, so one buffer is enough for all."""
+"""Between a read and the copy out of it no other task runs, so one buffer is enough for all children of one event loop.
+That does not hold for two event loops in two threads: ``readv`` lets other threads run.
+"""
 
 
 @final
@@ -47,6 +49,7 @@ class PipeReader:
         self._buffer = buffer
         self._now_ms = now_ms
         self._spill = spill
+        # Only stop() ends the reading: what a child writes while the host is being cancelled is still told.
         self._scope = trio.CancelScope(shield=True)
         self._done = trio.Event()
         self._is_grown = False
@@ -66,6 +69,7 @@ class PipeReader:
         try:
             with self._scope:
                 await self._read_to_end()
+            # The end has not come: take what is in the pipe at this moment.
             if self._scope.cancelled_caught:
                 self._read_the_last()
         finally:
@@ -84,6 +88,7 @@ class PipeReader:
         while True:
             await trio.lowlevel.wait_readable(self._fd)
             taken = 0
+            # No checkpoint for each piece. After its share the reader waits again, and others run.
             while taken < _SHARE_BYTES:
                 count = self._read_once()
                 if count == 0:
@@ -99,6 +104,7 @@ class PipeReader:
     def _read_once(self) -> int | None:
         """Read one piece. Returns its length; 0 at the end of the stream; ``None`` if nothing can be read now."""
         try:
+            # Into the buffer that is there: os.read would allocate a quarter of a megabyte for each piece.
             count = os.readv(self._fd, [_scratch])
         except BlockingIOError:
             return None
@@ -116,6 +122,7 @@ class PipeReader:
 
     def _read_the_last(self) -> None:
         taken = 0
+        # Bounded, because the process that keeps the pipe open may write without end.
         while taken < _LAST_BYTES_MAX and (count := self._read_once()):
             taken += count
 
@@ -166,13 +173,16 @@ class PipeWriter:
                 return
             else:
                 self._wake = trio.Event()
+                # Nothing can be queued between take() and this wait, because there is no checkpoint in between.
                 await self._wake.wait()
 
     async def _write(self, data: bytes) -> None:
         rest = memoryview(data)
         while rest:
             try:
+                # A pipe that is nearly full takes a part only.
                 rest = rest[os.write(self._fd, rest) :]
             except BlockingIOError:
                 await trio.lowlevel.wait_writable(self._fd)
+        # A child that reads as fast as this writes would otherwise keep the event loop busy.
         await trio.lowlevel.checkpoint()

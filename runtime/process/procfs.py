@@ -16,6 +16,7 @@ from attrs import frozen
 
 _PROC: Final = Path("/proc")
 _LIST_BYTES: Final = 65_536
+# A zombie counts as dead: its parent, or init, can be late to reap it.
 _DEAD_STATES: Final = frozenset("ZX")
 
 
@@ -45,6 +46,7 @@ def read_proc(pid: int) -> Proc | None:
         return None
     # The second field, the name in parentheses, can contain spaces and parentheses. So count from the last one.
     fields = stat[stat.rindex(b")") + 2 :].split()
+    # Field 3 of proc(5), the state, has index 0 here. So its field 22, the start time, has index 19.
     return Proc(
         pid=pid,
         start_ticks=int(fields[19]),
@@ -106,6 +108,7 @@ class OwnChildren:
             own = os.getpid()
             return {proc.pid for proc in all_procs() if proc.ppid == own}
         text = b""
+        # pread takes the place to read from, so the open file need not be wound back.
         while piece := os.pread(self._fd, _LIST_BYTES, len(text)):
             text += piece
         return {int(pid) for pid in text.split()}
@@ -132,6 +135,7 @@ def send_signal(proc: Proc, number: signal.Signals) -> None:
         PermissionError: It runs as another user (a set-user-ID program).
     """
     with suppress(ProcessLookupError):
+        # Not os.kill: between a check and the signal the number could pass to another process.
         pidfd = os.pidfd_open(proc.pid)
         # The descriptor names the process that has the number now, for good. So the check comes after it.
         try:

@@ -38,7 +38,9 @@ class ProcessResources:
         self.now_ms = now_ms
         self.threads = trio.CapacityLimiter(SPAWNING_COUNT_MAX)
         self.orphans = Orphans()
+        # As bytes: a variable that is not valid text is handed on as it is, and nothing is encoded for each child.
         self.environ = dict(os.environb)
+        # The process id for people and for the removal of stale groups; the rest because such an id is used again.
         self._name = f"{NAME_PREFIX}{os.getpid()}-{secrets.token_hex(4)}"
         self._cgroups = find_cgroup_parent(self._name) if use_cgroup else None
         self._token_count = 0
@@ -79,6 +81,7 @@ class ProcessResources:
 
 def set_subreaper(*, on: bool) -> bool:
     """Say whether the kernel gives us the orphans among our descendants (prctl(2)). Returns the earlier setting."""
+    # The libc that this program has loaded already. Python itself has no prctl.
     libc = ctypes.CDLL(None, use_errno=True)
     before = ctypes.c_int()
     libc.prctl(_PR_GET_CHILD_SUBREAPER, ctypes.byref(before), 0, 0, 0)

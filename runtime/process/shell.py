@@ -73,6 +73,7 @@ class ProcessShell:
         try:
             while True:
                 await trio.sleep(SWEEP_INTERVAL)
+                # Those of children that still run. Nobody else reaps them before their tree is cleared.
                 if self._resources.orphans.expects_any:
                     self._resources.orphans.look()
         finally:
@@ -94,6 +95,7 @@ async def open_process_shell(
         now_ms: The host's timeline.
         use_cgroup: Whether long-lived children get control groups where the system has them.
     """
+    # Before the first child: an orphan that is made earlier goes to init, and is lost to us.
     was_subreaper = set_subreaper(on=True)
     resources: ProcessResources | None = None
     try:
@@ -107,6 +109,7 @@ async def open_process_shell(
                 # The keepers are shielded. So this reaches only stop_when_cancelled, which orders them to stop.
                 nursery.cancel_scope.cancel(reason="the process shell closes")
     finally:
+        # After the nursery: the last child has looked for its orphans by now.
         if resources is not None:
             resources.close()
         set_subreaper(on=was_subreaper)

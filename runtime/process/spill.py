@@ -7,6 +7,7 @@ from typing import Final, final
 
 import trio
 
+# Output can hold secrets.
 _MODE: Final = 0o600
 
 
@@ -27,10 +28,13 @@ class Spill:
     async def write(self, data: bytes) -> None:
         """Append as many bytes as the bound allows. The rest is left out."""
         data = data[: self._room_bytes]
+        # After a failure no more is tried: a file with a hole in it would be taken for the whole output.
         if not data or self.problem is not None:
             return
+        # Before the write: both streams of a child share the file, and the other may come here meanwhile.
         self._room_bytes -= len(data)
         try:
+            # Not by the threads that start children: a slow disk must not hold up the starts.
             await trio.to_thread.run_sync(self._write_all, data)
         except OSError as error:
             self.problem = f"output file: {error.strerror or error}"

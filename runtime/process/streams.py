@@ -42,6 +42,7 @@ class ChildStreams:
         """
         spec = self._spec
         if spec.detach:
+            # A pipe would end with the host, and the child would be killed by its next write (SIGPIPE).
             self._follow = FileFollower(spec.spill_path, self._sinks.output, self._resources.now_ms)
             return self._follow.write_fd
         if spec.spill_path is not None:
@@ -58,6 +59,7 @@ class ChildStreams:
             self._readers.append(self._follow)
         if fds.stdin is not None:
             self._writer = PipeWriter(fds.stdin, self._sinks.input, terminal=self._spec.pty, close=self._close_stdin)
+            # At once, unlike the readers: many a child writes nothing before it has read.
             self._resources.nursery.start_soon(self._writer.run)
 
     @property
@@ -83,6 +85,7 @@ class ChildStreams:
         if self._writer is not None:
             await self._writer.stop()
         for reader in self._readers:
+            # Mostly the end is there already. A descriptor that was passed to a stranger keeps it from coming.
             await reader.stop(OUTPUT_PATIENCE)
 
     @property
@@ -102,4 +105,5 @@ class ChildStreams:
     def _close_stdin(self) -> None:
         if self._fds.stdin is not None:
             os.close(self._fds.stdin)
+            # The number can be another file's at once, so close() must not find it here.
             self._fds.stdin = None

@@ -56,6 +56,7 @@ class Tree:
 
     def heads(self) -> list[int]:
         """The roots of its branches: the child itself, and its orphans."""
+        # Once the root is reaped, its number can be a stranger's.
         root = [self.root_pid] if self.root_pid is not None and not self.reaped else []
         return [*root, *self.adopted]
 
@@ -73,6 +74,7 @@ class Tree:
 
     def signal_all(self, number: signal.Signals, members: Iterable[Proc] = ()) -> None:
         """Signal the tree: the group while the root is not reaped, and the ``members`` that are not in that group."""
+        # A group can only be killed: there is no such file for SIGTERM (cgroups(7)).
         if number is signal.SIGKILL and self.cgroup is not None:
             self.cgroup.kill()
         rest = list(members)
@@ -88,12 +90,14 @@ class Tree:
         """The living processes of the tree, among all processes at one instant."""
         own = set(self.cgroup.pids()) if self.cgroup is not None else set[int]()
         found = {proc.pid: proc for proc in procs if self._belongs(proc) or proc.pid in own}
+        # Those below as well, as long as they are linked: they may have a session of their own.
         _add_descendants(found, procs)
         # Dead ones too: a zombie has no environment any more, so later looks need its number and start time.
         self.seen.update((proc.pid, proc.start_ticks) for proc in found.values())
         return [proc for proc in found.values() if not proc.is_dead]
 
     def _belongs(self, proc: Proc) -> bool:
+        # It may have left the group since it was found, but it stays one of the tree.
         if self.seen.get(proc.pid) == proc.start_ticks:
             return True
         if self.root_pid is None or self.group_gone:

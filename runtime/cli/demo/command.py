@@ -56,6 +56,7 @@ async def play_demo(console: Console | None, pace: float = 1.0) -> DemoReport:
 
     Cancellation: its children are ended.
     """
+    # A demo that hangs ends with an error: tests and scripts wait for its exit status.
     with trio.fail_after(_TIME_MAX):
         # A clock that starts at 0, so that lines show the seconds since the start.
         async with open_host(demo_config(pace), clock=Clock.start()) as host:
@@ -79,6 +80,7 @@ async def _show(host: Host, observed: Observations, console: Console, pace: floa
     with host.ledger.watch(items.put), show.live() as live:
         async with trio.open_nursery() as nursery:
             nursery.start_soon(_refresh, live)
+            # Lines and announcements go through one queue, so they come in the order in which they happened.
             nursery.start_soon(_print, items, show, nursery.cancel_scope)
             await Scenario(host, observed, items.put, pace).play()
             items.end()
@@ -97,6 +99,7 @@ async def _print(items: PrintQueue[Decision | str], show: DemoShow, finished: tr
 
 
 async def _refresh(live: Live) -> None:
+    # Without a terminal there is no board to refresh, and this task ends at once.
     while live.console.is_terminal:
         live.refresh()
         await trio.sleep(_REFRESH_INTERVAL)

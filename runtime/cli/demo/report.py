@@ -22,11 +22,13 @@ class DemoReport:
     def broken(self) -> list[str]:
         """Each promise that was not kept, as one sentence."""
         execs, total = self.statistics.execs, self.statistics.total
+        # Both counts of the same thing are compared: the host's own, and what the handlers saw.
         observed = self.observed
         accepted = total("events_accepted")
         settled = total("events_presented") + total("events_retained") + total("events_dead")
         # A job id is its event's context key: so each exit can be followed from the start of its child to its turn.
         exits = [key for key in observed.owners if key.startswith("exec:")]
+        # Not at least once: an exit that is shown twice is a broken promise too.
         wrongly_shown = sum(1 for key in exits if observed.shown[key] != 1)
         foreign = observed.cross_agent_turns
         promises = {

@@ -25,6 +25,7 @@ from ...host.turn import Turn
 
 AGENTS: Final = ("ops", "dev", "research")
 COOLDOWN: Final = "a turn every 2 s at most (30 s by default), and 3 turns in 5 s trip the flood guard (5 in 60 s)"
+# A run's own session, which is over when its children exit: their events belong to the main session.
 CRON_RUN: Final = "agent:research:cron:nightly:run:7f3a"
 TURN_SECONDS: Final = 0.25
 """How long the work of a turn takes."""
@@ -58,6 +59,7 @@ _ALERTS: Final = ("latency is up", "latency is up again", "queue grows", "queue 
 
 def demo_config(pace: float = 1.0) -> HostConfig:
     """The host's configuration: :data:`COOLDOWN`. ``pace`` is a factor for all times."""
+    # Shorter than the defaults, so that each guard is seen at work within 15 s.
     cooldown = CooldownPolicy(min_spacing=2 * pace, flood_window=5 * pace, flood_threshold=3)
     retry = RetryPolicy(backoff=Backoff(base=0.8 * pace))
     return HostConfig(defaults=AgentOptions(cooldown=cooldown, retry=retry))
@@ -86,6 +88,7 @@ class Observations:
         """Note that the handler of the agent ``name`` was entered."""
         self.turns[name] += 1
         self.events_of[turn.turn_id] = len(turn.events)
+        # All that names an owner is collected: one of another agent in this set is a wake that went astray.
         owners = {turn.agent_id, owner_of(turn.session_key)}
         owners |= {self.owners.get(event.context_key or "", "nobody") for event in turn.events}
         owners |= {self.owners.get(reason, name) for reason in turn.reasons}  # most reasons have no owner
@@ -140,6 +143,7 @@ class Scenario:
         """Start children in the background of a turn; each exit wakes the turn's session."""
         for child in children:
             job = await turn.exec_background(self._command(child))
+            # In time: each child sleeps for a while, so its exit cannot be shown before its owner is noted.
             self.observed.owners[f"exec:{job.id}"] = turn.agent_id
 
     async def _children_of_agents(self) -> None:
@@ -149,6 +153,7 @@ class Scenario:
         for name in AGENTS:
             self._wake(name, f"good morning, {name}")
             await self._pause(0.15)
+        # Longer than a turn and the cooldown after it, so that the exits are shown before the next part begins.
         await self._pause(2.6)
 
     async def _children_of_a_cron_run(self) -> None:
@@ -170,6 +175,7 @@ class Scenario:
         await self._announce(
             "Urgent alerts for ops. The first ones wake it at once, then the flood guard holds the others."
         )
+        # More alerts than the flood guard lets through, and closer together than its window.
         for number, alert in enumerate(_ALERTS):
             await self._notify("ops", alert, f"alert:{number}")
             await self._pause(0.3)
@@ -196,6 +202,7 @@ class Scenario:
 
     def _wake(self, name: str, reason: str) -> None:
         self.observed.owners[reason] = name
+        # coalesce_ms=0: a person's wake runs at once, and is seen as a turn of its own.
         self.host.wake(f"agent:{name}:main", source="manual", intent="manual", reason=reason, coalesce_ms=0)
 
     async def _notify(self, name: str, text: str, context_key: str) -> None:
@@ -217,6 +224,7 @@ async def _dev(scenario: Scenario, turn: Turn) -> Outcome:
         await scenario.start(turn, _PREVIEW)
     elif turn.source == "manual":
         await scenario.start(turn, _CHECKS)
+    # Only the part after the last "::" is the output; the rest names the exit, which can say "failed" as well.
     elif any("failed" in event.text.split("::")[-1] for event in turn.events):
         await scenario.start(turn, _AGAIN)
     return Ran()

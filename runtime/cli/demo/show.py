@@ -89,6 +89,7 @@ class DemoShow:
 
     @property
     def _glyphs(self) -> _Glyphs:
+        # Other encodings may lack these characters, and to print them would raise.
         return _FINE if self.console.encoding.startswith("utf") else _PLAIN
 
     def live(self) -> Live:
@@ -98,6 +99,7 @@ class DemoShow:
             console=self.console,
             refresh_per_second=10,
             auto_refresh=False,  # rich would refresh from a thread, while the event loop changes the host's state
+            # The board is gone at the end: the closing table says the same, and more.
             transient=True,
         )
 
@@ -124,11 +126,13 @@ class DemoShow:
         mark, style = self._glyphs.marks.get(line.tone, " "), _STYLES[line.tone]
         text = Text()
         text.append(f"{show_seconds(line.at_ms):>7} ", "dim")
+        # An owner that is none of the three is shown in red: it is the unknown agent whose event is refused.
         text.append(f"{line.who:<8} ", _COLOURS.get(line.who, "red"))
         text.append(f"{mark} {line.what:<8}", style)
         text.append(line.why, style)
         text.highlight_regex(r"signal \w+|code [1-9]\d*", "red")
         if self.console.is_terminal:  # a file or a pipe gets the whole line
+            # A line that wraps would make the board below jump.
             self.console.print(text, no_wrap=True, overflow="ellipsis")
         else:
             self.console.print(text, soft_wrap=True)
@@ -196,6 +200,7 @@ def _follow(state: _State, decision: Decision) -> None:
     match decision.kind:
         case DecisionKind.STARTED:
             state.turn_id, state.woken_by, state.held_until_ms = decision.turn_id, str(decision.source), 0
+        # A skip without a turn was decided before one began, so it ends none.
         case DecisionKind.RAN | DecisionKind.FAILED | DecisionKind.SKIPPED if decision.turn_id is not None:
             state.turn_id = None
         case DecisionKind.DEFERRED if decision.until_ms is not None:
