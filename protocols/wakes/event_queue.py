@@ -151,6 +151,7 @@ class EventQueue:
 
     def __bool__(self) -> bool:
         """Always true: an empty queue is still a queue. ``len`` says whether an event waits."""
+        # Without this, `queue or ...` would take an empty queue for a missing one, because `__len__` gives 0.
         return True
 
     @property
@@ -259,6 +260,7 @@ class EventQueue:
             InvalidInputError: An event belongs to another queue, or is out of order. The events before it are queued.
         """
         for event in events:
+            # The dict keeps the order in which it is filled: events put back out of order would be shown out of order.
             if event.session_key != self.session_key or event.id <= self._last_id:
                 raise InvalidInputError(
                     f"restoring event {event.id!r} of {event.session_key!r}: expected an event of "
