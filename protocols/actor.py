@@ -57,6 +57,7 @@ class Receiver(Protocol[M_contra]):
     passivated or drained, not after a crash or a kill.
     """
 
+    # Positional only, so that a behaviour may call its argument as it likes.
     def receive(self, message: M_contra, /) -> object:
         """Handle one message. An exception is a crash of the actor."""
         ...
@@ -100,6 +101,7 @@ class Terminated:
 
     address: str
     cause: Cause
+    # BaseException: what ended an actor may be a group of exceptions.
     error: BaseException | None = None
 
 
@@ -120,6 +122,7 @@ class Context(Protocol):
         """The host's timeline, in milliseconds: monotonic, anchored to the wall clock once."""
         ...
 
+    # No receipt: in a batch nothing is known yet when it is called. What is refused becomes a dead letter.
     def tell(self, to: str, message: object) -> None:
         """Send a message. What is refused (no such actor, no room) becomes a dead letter that names this actor."""
         ...
@@ -167,6 +170,7 @@ class Context(Protocol):
         """
         ...
 
+    # Any, because the kernel does not know what a host's operations take.
     def emit(self, op: int, a: Any = None, b: Any = None, c: Any = None) -> None:
         """Ask for an operation of the host (:data:`HOST_OPS` and above)."""
         ...

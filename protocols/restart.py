@@ -62,6 +62,7 @@ class RestartSpec:
     """
 
     restart_type: RestartType = RestartType.TRANSIENT
+    # OTP's default is one restart in five seconds, for a whole supervisor. Here the count is that of one actor.
     intensity: int = field(default=5)
     period_ms: int = field(default=60_000)
     backoff_first_ms: int = field(default=100)
@@ -135,15 +136,19 @@ def decide_restart(
         crashed: False for an orderly end that the actor asked for.
         draw: A random number, 0 up to but not including 1; spreads the delay.
     """
+    # Below 1: the range of a delay is open at its lower end (RestartSpec.jitter).
     assert 0 <= draw < 1, draw
     if not _is_restarted(spec.restart_type, crashed=crashed):
         return GiveUp(f"{spec.restart_type.value} actors are not restarted after this", exhausted=False)
+    # Strictly within: a restart exactly one period ago is forgotten.
     recent = tuple(at for at in history.restarts_ms if now_ms - at < spec.period_ms)
     if len(recent) >= spec.intensity:
         return GiveUp(f"{len(recent)} restarts in {spec.period_ms} ms, at most {spec.intensity}", exhausted=True)
+    # Counted from when the restart was due, not from the crash: a long delay is no time in which it ran well.
     quiet = history.due_ms is not None and now_ms - history.due_ms >= spec.reset_after_ms
     streak = 1 if quiet else history.streak + 1
     at_ms = now_ms + delay_ms(spec, streak, draw)
+    # Only what is within the period is kept, so the history is bounded by the intensity.
     return Restart(at_ms, RestartHistory((*recent, now_ms), streak, at_ms))
 
 
@@ -154,6 +159,7 @@ def delay_ms(spec: RestartSpec, streak: int, draw: float) -> int:
         factor=spec.backoff_factor,
         cap_ms=spec.backoff_cap_ms,
         jitter=spec.jitter,
+        # A streak counts from 1, a repetition from 0.
         repetition=streak - 1,
         draw=draw,
     )
