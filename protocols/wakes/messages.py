@@ -16,6 +16,7 @@ from .turn import Outcome
 from .wake import DEFAULT_COALESCE_MS, Intent, Source, WakeTask
 
 
+# A NamedTuple: it is a key of the host's table, and a tuple is cheap to make, to hash and to compare.
 class Ticket(NamedTuple):
     """A number that stands for a caller who waits for an answer. The host knows which caller it is.
 
@@ -59,6 +60,7 @@ class Wake:
     heartbeat_interval_ms: int | None = None
     ticket: Ticket | None = None
     answer_at_deferral: bool = False
+    # The host looks the owner up for its own messages, to answer its caller at once; the router then does not.
     located: bool = False
 
 
@@ -88,6 +90,7 @@ class Notice:
     agent_id: str | None = None
     context_key: str | None = None
     delivery: DeliveryContext | None = None
+    # False by default: to forget the argument must not make a text from outside look like ours.
     trusted: bool = False
     coalesce_ms: int = 0
     ticket: Ticket | None = None
