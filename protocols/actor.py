@@ -5,10 +5,8 @@ An actor is a class with a synchronous ``receive``. It changes its own state, an
 effects. The driver hands the records to the journal, and performs the effects when they are committed. So an exception
 in the middle of a message has done nothing to the outside, and the state can be taken from the last commit.
 
-An effect is a plain tuple ``(op, a, b, c)`` with a small number ``op``, because that is the cheapest form of data in
-Python: an effect that is an object of its own class costs 5 to 15 % more per message, and a function in the place of
-``op`` is slower and cannot be looked at. The kernel knows the operations below :data:`HOST_OPS`; a host brings its own
-from there on (:mod:`.effects`).
+An effect is a plain tuple ``(op, a, b, c)`` with a small number ``op``, the cheapest form of data in Python. The kernel
+knows the operations below :data:`HOST_OPS`; a host brings its own from there on (:mod:`.effects`).
 
 Prior art: websockets' ``Protocol`` and httpcore's connection pool, in which the core collects what is to be done and
 the shell does it, so that one core runs under several drivers: here Trio's clock, a virtual clock, and a plain loop.
@@ -44,6 +42,8 @@ SAVE: Final = 7
 HOST_OPS: Final = 8
 """The first number that a host may use for an operation of its own."""
 
+# An object of its own class costs 5 to 15 % more per message (measured). A function in the place of the number is
+# slower, and is not data: a test could not look at it.
 Effect = tuple[int, Any, Any, Any]
 """An operation and its three arguments, ``None`` where it has fewer."""
 

@@ -68,14 +68,17 @@ class RestartSpec:
     backoff_first_ms: int = field(default=100)
     backoff_factor: float = field(default=2.0)
     backoff_cap_ms: int = field(default=30_000)
+    # Actors that crash together, because of one cause, must not all come back in the same instant.
     jitter: float = field(default=0.2)
     reset_after_ms: int = field(default=60_000)
+    # None by default: a message that crashes its actor most likely crashes it again.
     retries_max: int = field(default=0)
     exhausted: Exhausted = Exhausted.STOP
 
     def __attrs_post_init__(self) -> None:
         for name in ("intensity", "backoff_first_ms", "backoff_cap_ms", "retries_max"):
             _require(getattr(self, name) >= 0, name, getattr(self, name), "a whole number, 0 or more")
+        # Above 0: a period of 0 would count no restart, and nothing would ever be given up.
         for name in ("period_ms", "reset_after_ms"):
             _require(getattr(self, name) > 0, name, getattr(self, name), "milliseconds above 0")
         _require(self.backoff_factor >= 1, "backoff_factor", self.backoff_factor, "1 or more")
@@ -142,6 +145,7 @@ def decide_restart(
         return GiveUp(f"{spec.restart_type.value} actors are not restarted after this", exhausted=False)
     # Strictly within: a restart exactly one period ago is forgotten.
     recent = tuple(at for at in history.restarts_ms if now_ms - at < spec.period_ms)
+    # An intensity of 0 gives up at the first crash.
     if len(recent) >= spec.intensity:
         return GiveUp(f"{len(recent)} restarts in {spec.period_ms} ms, at most {spec.intensity}", exhausted=True)
     # Counted from when the restart was due, not from the crash: a long delay is no time in which it ran well.

@@ -162,6 +162,7 @@ class JobRecord:
     """
 
     id: str
+    # A process number is used again by the system, so a child is known by the run of the host that started it.
     boot: str
     spec: KeptSpec
     contract: Contract
@@ -170,6 +171,7 @@ class JobRecord:
     audience: Audience = Audience.OWNER
     state: JobState = JobState.ADMITTED
     notice: NoticeState = NoticeState.NONE
+    # None also for a child that could not be spawned: it has an exit, and never had a process.
     pid: int | None = None
     exit: Exit | None = None
     ended_ms: int | None = None

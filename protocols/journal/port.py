@@ -90,6 +90,7 @@ class Batch:
     owner: str
     # Every record is stored with it, so that an owner that was replaced cannot write any more.
     token: int
+    # From the owner and not from the engine: a number over all owners can become visible out of order.
     seq: int
     records: Sequence[object]
     mail: Sequence[Mail] = ()

@@ -158,6 +158,7 @@ def read_active_hours(
             candidates = [host]
         case _:
             candidates = [wanted, user, host]
+    # As recorded, an unknown zone does not drop the hours: they are read in the user's zone, else in the machine's.
     for name in candidates:
         try:
             return ActiveHours(start, end, name)

@@ -33,6 +33,7 @@ def _optional_text(value: str | None) -> str | None:
 
 
 _CHANNEL_ALIASES: Final = {
+    # Recorded: two names of one channel must not look like two channels when routes are merged.
     "gchat": "googlechat",
     "google-chat": "googlechat",
     "imsg": "imessage",

@@ -59,6 +59,7 @@ class Wake:
     delivery: DeliveryContext | None = None
     heartbeat_interval_ms: int | None = None
     ticket: Ticket | None = None
+    # A caller may not want to wait as long as a guard holds; what it asked for is kept (openclaw#137152).
     answer_at_deferral: bool = False
     # The host looks the owner up for its own messages, to answer its caller at once; the router then does not.
     located: bool = False

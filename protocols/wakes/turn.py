@@ -138,6 +138,7 @@ class TurnRequest:
     intent: Intent
     reason: str
     reasons: tuple[str, ...]
+    # The reasons are bounded, as thousands of wakes may become one turn; what was left out is counted.
     reasons_omitted: int
     events: tuple[Event, ...]
     events_dropped: int
