@@ -85,6 +85,5 @@ def _plain(line: str) -> str:
     """The line as a careless reader sees it: compatibility letters, plain brackets, no accents, nothing invisible."""
     if line.isascii():  # most lines are, and no letter in them can be folded
         return line
-    # NFKD takes accents off their letters, and full-width letters become plain ones.
     folded = unicodedata.normalize("NFKD", line).translate(_ANGLES)
     return "".join(ch for ch in folded if unicodedata.category(ch) not in _INVISIBLE)
