@@ -5,10 +5,8 @@ An actor is a class with a synchronous ``receive``. It changes its own state, an
 effects. The driver hands the records to the journal, and performs the effects when they are committed. So an exception
 in the middle of a message has done nothing to the outside, and the state can be taken from the last commit.
 
-An effect is a plain tuple ``(op, a, b, c)`` with a small number ``op``, because that is the cheapest form of data in
-Python: an effect that is an object of its own class costs 5 to 15 % more per message, and a function in the place of
-``op`` is slower and cannot be looked at. The kernel knows the operations below :data:`HOST_OPS`; a host brings its own
-from there on (:mod:`.effects`).
+An effect is a plain tuple ``(op, a, b, c)`` with a small number ``op``, the cheapest form of data in Python. The kernel
+knows the operations below :data:`HOST_OPS`; a host brings its own from there on (:mod:`.effects`).
 
 Prior art: websockets' ``Protocol`` and httpcore's connection pool, in which the core collects what is to be done and
 the shell does it, so that one core runs under several drivers: here Trio's clock, a virtual clock, and a plain loop.
@@ -44,6 +42,8 @@ SAVE: Final = 7
 HOST_OPS: Final = 8
 """The first number that a host may use for an operation of its own."""
 
+# An object of its own class costs 5 to 15 % more per message (measured). A function in the place of the number is
+# slower, and is not data: a test could not look at it.
 Effect = tuple[int, Any, Any, Any]
 """An operation and its three arguments, ``None`` where it has fewer."""
 
@@ -57,6 +57,7 @@ class Receiver(Protocol[M_contra]):
     passivated or drained, not after a crash or a kill.
     """
 
+    # Positional only, so that a behaviour may call its argument as it likes.
     def receive(self, message: M_contra, /) -> object:
         """Handle one message. An exception is a crash of the actor."""
         ...
@@ -100,6 +101,7 @@ class Terminated:
 
     address: str
     cause: Cause
+    # BaseException: what ended an actor may be a group of exceptions.
     error: BaseException | None = None
 
 
@@ -120,6 +122,7 @@ class Context(Protocol):
         """The host's timeline, in milliseconds: monotonic, anchored to the wall clock once."""
         ...
 
+    # No receipt: in a batch nothing is known yet when it is called. What is refused becomes a dead letter.
     def tell(self, to: str, message: object) -> None:
         """Send a message. What is refused (no such actor, no room) becomes a dead letter that names this actor."""
         ...
@@ -167,6 +170,7 @@ class Context(Protocol):
         """
         ...
 
+    # Any, because the kernel does not know what a host's operations take.
     def emit(self, op: int, a: Any = None, b: Any = None, c: Any = None) -> None:
         """Ask for an operation of the host (:data:`HOST_OPS` and above)."""
         ...

@@ -19,10 +19,12 @@ def backoff_ms(*, base_ms: int, factor: float, cap_ms: int, jitter: float, repet
         draw: A random number, 0 <= draw < 1.
     """
     wait = float(base_ms)
+    # Stopped at the cap, so that a long row of failures does not take long to count.
     for _ in range(repetition):
         if wait >= cap_ms or wait == 0 or factor == 1:
             break
         wait *= factor
+    # The jitter only shortens, so the cap holds with it.
     return round(min(wait, cap_ms) * (1 - jitter * draw))
 
 
@@ -38,6 +40,7 @@ class Backoff:
             together.
     """
 
+    # 1, 2, 4 ... s, up to five minutes; the plain numbers are seconds, which the converter turns into milliseconds.
     base_ms: int = field(default=1, alias="base", converter=duration_ms)
     cap_ms: int = field(default=300, alias="cap", converter=duration_ms)
     factor: float = field(default=2.0, validator=validators.ge(1.0))

@@ -44,6 +44,7 @@ class RetryPolicy:
 
     # A default has the form in which a person gives the value: the converter reads 1 as one second. The two waits after
     # a skip, 1 s and 60 s, are OpenClaw's, as the recorded timelines show them.
+    # The 15 failed turns after which an event becomes a dead letter are three wakes of 5 tries that were given up.
     attempts_max: int = field(default=5, validator=at_least(1))
     backoff: Backoff = Backoff()
     busy_ms: int = field(default=1, alias="busy", converter=duration_ms)
@@ -62,6 +63,7 @@ class QueuePolicy:
     """
 
     capacity: int = field(default=CAPACITY_DEFAULT, validator=at_least(1))
+    # Refused, not dropped: nothing that was accepted may be lost unless a user has chosen it (openclaw#16771).
     overflow: QueueOverflow = field(default=QueueOverflow.REJECT, converter=one_of(QueueOverflow))
     shown_max: int = field(default=20, validator=at_least(1))
     failed_turns_max: int = field(default=15, validator=at_least(1))
@@ -104,6 +106,7 @@ def agent_id_of(value: str) -> str:
         InvalidInputError: It cannot be an agent's id.
     """
     if not is_valid_agent_id(value):
+        # The recorded normaliser would make it "main", and so name an agent that nobody meant (openclaw#124670).
         accepted = "letters, digits, '-' and '_', beginning with a letter or digit, at most 64"
         raise InvalidInputError(f"agent id {value!r}: expected {accepted}")
     return normalize_agent_id(value)
@@ -128,6 +131,7 @@ class AgentConfig(AgentOptions):
     loaded: object | None = field(default=None, init=False, eq=False, repr=False)
 
     def __attrs_post_init__(self) -> None:
+        # With both, one of them would be ignored without a word.
         if (self.handler is None) == (self.command is None):
             raise InvalidInputError(
                 f"agent {self.id!r}: expected either handler = 'module:function' or command = [...]"
@@ -182,7 +186,9 @@ class HostConfig:
     main_key: str = DEFAULT_MAIN_KEY
     scope: Scope = field(default=Scope.PER_SENDER, converter=one_of(Scope))
     default_agent: str | None = field(default=None, converter=_optional_agent_id)
+    # Four turns at once, as in OpenClaw, whose recorded timelines run with this number.
     turns_max: int = field(default=4, validator=at_least(1))
+    # Ours differs from OpenClaw: without a heartbeat, completions must still arrive (openclaw#67913, #129836).
     without_heartbeat: WithoutHeartbeat = field(default=WithoutHeartbeat.EVERY_WAKE, converter=one_of(WithoutHeartbeat))
     heartbeat_origin: HeartbeatOrigin = field(default=HeartbeatOrigin.OWN, converter=one_of(HeartbeatOrigin))
     seed: str = "wakeward"
@@ -207,6 +213,7 @@ class HostConfig:
         return AgentSettings(
             agent_id=agent_id,
             main_key=main_session_key(agent_id, self.main_key),
+            # Set also if the heartbeat comes from another program: the cooldown reckons with the interval all the same.
             interval_ms=(heartbeat.every_ms or None) if heartbeat else None,
             heartbeat=self._schedule_of(agent_id, heartbeat),
             without_heartbeat=self.without_heartbeat,
@@ -214,8 +221,10 @@ class HostConfig:
         )
 
     def _schedule_of(self, agent_id: str, heartbeat: Heartbeat | None) -> HeartbeatSchedule | None:
+        # Without a schedule the agent arms no timer, so a heartbeat from another program does not come twice.
         if heartbeat is None or heartbeat.every_ms == 0 or self.heartbeat_origin is HeartbeatOrigin.EXTERNAL:
             return None
+        # Made from the id, so an agent keeps its phase over restarts and whatever other agents there are.
         phase = phase_ms(self.seed, agent_id, heartbeat.every_ms)
         return HeartbeatSchedule(heartbeat.every_ms, phase, heartbeat.active_hours)
 
@@ -225,6 +234,7 @@ _HANDED_ON: Final = ("cooldown", "retry", "queue", "turn_timeout_ms", "turns_max
 
 
 def _first_said(name: str, *layers: AgentOptions) -> Any:
+    # Only None says nothing: a heartbeat of 0 is said, and switches the default one off.
     return next((said for layer in layers if (said := getattr(layer, name)) is not None), None)
 
 

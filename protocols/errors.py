@@ -10,6 +10,7 @@ class WakewardError(Exception):
     """Root of every exception that Wakeward raises on purpose."""
 
 
+# Also a ValueError, so that code which expects Python's own error for a bad value works unchanged.
 class InvalidInputError(WakewardError, ValueError):
     """The caller handed over a value that cannot be used. The message says what, where, and what is accepted."""
 
@@ -27,6 +28,7 @@ class ConfigError(InvalidInputError):
         self.origin = origin
         self.problems = problems
         count = f"{len(problems)} mistakes" if len(problems) > 1 else "a mistake"
+        # All of them at once: whoever mends a file should not have to run the program once for each mistake.
         super().__init__("\n".join([f"{origin}: {count} in the configuration", *(f"  {p}" for p in problems)]))
 
 

@@ -40,4 +40,5 @@ class Receipt:
         return self.refusal is None
 
 
+# One for all: every accepted message gets it, and it says nothing else.
 ACCEPTED: Final = Receipt()

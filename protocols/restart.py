@@ -62,19 +62,23 @@ class RestartSpec:
     """
 
     restart_type: RestartType = RestartType.TRANSIENT
+    # OTP's default is one restart in five seconds, for a whole supervisor. Here the count is that of one actor.
     intensity: int = field(default=5)
     period_ms: int = field(default=60_000)
     backoff_first_ms: int = field(default=100)
     backoff_factor: float = field(default=2.0)
     backoff_cap_ms: int = field(default=30_000)
+    # Actors that crash together, because of one cause, must not all come back in the same instant.
     jitter: float = field(default=0.2)
     reset_after_ms: int = field(default=60_000)
+    # None by default: a message that crashes its actor most likely crashes it again.
     retries_max: int = field(default=0)
     exhausted: Exhausted = Exhausted.STOP
 
     def __attrs_post_init__(self) -> None:
         for name in ("intensity", "backoff_first_ms", "backoff_cap_ms", "retries_max"):
             _require(getattr(self, name) >= 0, name, getattr(self, name), "a whole number, 0 or more")
+        # Above 0: a period of 0 would count no restart, and nothing would ever be given up.
         for name in ("period_ms", "reset_after_ms"):
             _require(getattr(self, name) > 0, name, getattr(self, name), "milliseconds above 0")
         _require(self.backoff_factor >= 1, "backoff_factor", self.backoff_factor, "1 or more")
@@ -135,15 +139,20 @@ def decide_restart(
         crashed: False for an orderly end that the actor asked for.
         draw: A random number, 0 up to but not including 1; spreads the delay.
     """
+    # Below 1: the range of a delay is open at its lower end (RestartSpec.jitter).
     assert 0 <= draw < 1, draw
     if not _is_restarted(spec.restart_type, crashed=crashed):
         return GiveUp(f"{spec.restart_type.value} actors are not restarted after this", exhausted=False)
+    # Strictly within: a restart exactly one period ago is forgotten.
     recent = tuple(at for at in history.restarts_ms if now_ms - at < spec.period_ms)
+    # An intensity of 0 gives up at the first crash.
     if len(recent) >= spec.intensity:
         return GiveUp(f"{len(recent)} restarts in {spec.period_ms} ms, at most {spec.intensity}", exhausted=True)
+    # Counted from when the restart was due, not from the crash: a long delay is no time in which it ran well.
     quiet = history.due_ms is not None and now_ms - history.due_ms >= spec.reset_after_ms
     streak = 1 if quiet else history.streak + 1
     at_ms = now_ms + delay_ms(spec, streak, draw)
+    # Only what is within the period is kept, so the history is bounded by the intensity.
     return Restart(at_ms, RestartHistory((*recent, now_ms), streak, at_ms))
 
 
@@ -154,6 +163,7 @@ def delay_ms(spec: RestartSpec, streak: int, draw: float) -> int:
         factor=spec.backoff_factor,
         cap_ms=spec.backoff_cap_ms,
         jitter=spec.jitter,
+        # A streak counts from 1, a repetition from 0.
         repetition=streak - 1,
         draw=draw,
     )

@@ -16,6 +16,7 @@ from attrs import frozen
 
 from ..values.ecmascript import es_trim
 
+# 64 characters of an id at most, so that a long row of them is given up early; (?s:.*) lets output have lines.
 COMPLETION: Final = re.compile(
     r"exec (completed|failed) \(([a-z0-9_-]{1,64}), (code -?[0-9]+|signal [^)]+)\)(?: :: ((?s:.*)))?",
     re.ASCII | re.IGNORECASE,
@@ -43,6 +44,7 @@ class ExecCompletion:
     @property
     def succeeded(self) -> bool:
         """Whether the command ended by itself with exit code 0."""
+        # Both: "completed" alone says that it ended by itself, with whatever code.
         return self.action.lower() == "completed" and self.result.lower() == "code 0"
 
 

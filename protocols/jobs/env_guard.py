@@ -66,6 +66,7 @@ def sanitize_env(
         block_path_overrides: Whether ``PATH`` may not be set.
         marker: A variable set to ``1``, by which a program sees who started it; ``None`` sets none.
     """
+    # The marker comes last, so that neither the host's environment nor an override can fake or hide it.
     accepted, rejected = _sort_overrides(overrides or {}, block_path_overrides=block_path_overrides)
     env = dict(entry for name, value in base.items() if (entry := _inherited(name, value)))
     env |= accepted
@@ -105,6 +106,7 @@ def override_env_name(raw: str) -> str | None:
 
 def is_blocked(name: str) -> bool:
     """Whether a variable is neither inherited nor set."""
+    # Trimmed here too: callers ask for names as they were written, and " LD_PRELOAD" must not slip through.
     upper = es_trim(name).upper()
     return upper in _NEVER_NAMES or upper.startswith(_NEVER_PREFIXES)
 
@@ -150,6 +152,7 @@ def _sort_overrides(
         name = override_env_name(raw)
         if name is None:
             invalid.add(es_trim(raw) or raw)
+        # PATH stands in no table, because whether it may be set is the caller's choice; it is always inherited.
         elif block_path_overrides and name.upper() == "PATH":
             blocked.add("PATH")
         elif name.upper() in _PAGERS and value in _NO_PAGER:
@@ -165,6 +168,7 @@ def _inherited(raw: str, value: str) -> tuple[str, str] | None:
     name = env_name(raw)
     if name is None:
         return None
+    # Both restrict git, and to leave them out would lift the restriction. So they are inherited with a tamed value.
     match name.upper():
         case "GIT_ALLOW_PROTOCOL":
             return name, _tame_git_protocols(value)
@@ -176,6 +180,7 @@ def _inherited(raw: str, value: str) -> tuple[str, str] | None:
 
 def _tame_git_protocols(value: str) -> str:
     """Of the protocols git is told to allow, those it allows anyway: ``ext::`` and friends run commands."""
+    # An empty list stays an empty list: git then allows no protocol, which is stricter than what the host asked for.
     return ":".join(protocol for protocol in es_trim(value).split(":") if protocol in _GIT_PROTOCOLS)
 
 
@@ -190,11 +195,14 @@ def _names(text: str) -> frozenset[str]:
 
 
 _NAME_FORM: Final = "a letter or underscore, then letters, digits, underscores"
+# Wider than POSIX for a variable of Windows such as ProgramFiles(x86), as recorded.
 _OVERRIDABLE: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_()]*")
+# A pattern, because the target in the middle of the name is free: CARGO_TARGET_<triple>_LINKER.
 _CARGO_TARGET_PROGRAM: Final = re.compile(r"CARGO_TARGET_[A-Z0-9_]+_(?:LINKER|RUNNER)")
 _INTEGER: Final = re.compile(r"[+-]?[0-9]+")
 _GIT_PROTOCOLS: Final = _names("git http https ssh")
 _PAGERS: Final = _names("PAGER GIT_PAGER")
+# Git takes both for "no pager". Any other value names a program to run.
 _NO_PAGER: Final = ("", "cat")
 
 # Where git finds its repository and whom it trusts, how make and Mercurial are steered, what wraps the
@@ -277,6 +285,7 @@ _NOT_TO_SET: Final[dict[str, frozenset[str]]] = {
         CFLAGS LDFLAGS CGO_CFLAGS CGO_LDFLAGS GOFLAGS RUSTFLAGS LIBRARY_PATH CPATH C_INCLUDE_PATH
         CPLUS_INCLUDE_PATH OBJC_INCLUDE_PATH
     """),
+    # The host may have set these for good reasons, so all of them stand in _INHERITED_ALL_THE_SAME.
     "it sends the traffic of programs elsewhere, or changes whom they trust": _names("""
         HTTP_PROXY HTTPS_PROXY ALL_PROXY NO_PROXY NODE_TLS_REJECT_UNAUTHORIZED NODE_EXTRA_CA_CERTS
         SSL_CERT_FILE SSL_CERT_DIR REQUESTS_CA_BUNDLE CURL_CA_BUNDLE DOCKER_HOST DOCKER_CONTEXT
@@ -321,6 +330,7 @@ _NOT_TO_SET_PREFIXES: Final = {
     "CARGO_REGISTRIES_": "it makes cargo fetch from somewhere else",
     "TF_VAR_": "it is an input of somebody's infrastructure",
 }
+# One set of each, made once, for the question that is asked of every variable. The tables keep the reasons.
 _NEVER_PREFIXES: Final = tuple(_NEVER_PREFIX_WHY)
 _NEVER_NAMES: Final = frozenset[str]().union(*_NEVER.values())
 _NOT_TO_SET_NAMES: Final = frozenset[str]().union(*_NOT_TO_SET.values())

@@ -12,6 +12,7 @@ from typing import Final, assert_never, final
 
 from attrs import frozen
 
+# POSIX, 2.8.2 Exit Status for Commands: found but not executable, and not found.
 SHELL_NOT_EXECUTABLE: Final = 126
 SHELL_NOT_FOUND: Final = 127
 
@@ -77,11 +78,13 @@ class Exit:
     cleanup_failure: str | None = None
 
     def __attrs_post_init__(self) -> None:
+        # wait() tells either a code or a signal, never both.
         assert self.exit_code is None or self.exit_signal is None, f"both code and signal: {self!r}"
 
     @property
     def status(self) -> ExitStatus:
         """Completed, failed, or left running."""
+        # It has not ended, so it has neither completed nor failed.
         if self.reason is ExitReason.LEFT_RUNNING:
             return ExitStatus.DETACHED
         # A shell answers 126 and 127 for a command that it could not start, so the command has not run.
@@ -98,6 +101,7 @@ class Exit:
         """Why the child failed; ``None`` if it did not fail."""
         if self.status is not ExitStatus.FAILED:
             return None
+        # Before the reason: 126 and 127 say more than that the shell has ended by itself.
         if self._shell_failure is not None:
             return self._shell_failure
         match self.reason:
@@ -107,8 +111,10 @@ class Exit:
                 return FailureKind.NO_OUTPUT_TIMEOUT
             case ExitReason.SPAWN_ERROR:
                 return FailureKind.RUNTIME_ERROR
+            # Who was asked to end may do so with a code of its own, without a signal.
             case ExitReason.SIGNAL | ExitReason.MANUAL_CANCEL | ExitReason.HOST_STOPPED:
                 return FailureKind.SIGNAL if self.exit_signal is not None else FailureKind.ABORTED
+            # EXIT and LEFT_RUNNING are answered above; they are named so that every reason has its case.
             case ExitReason.EXIT | ExitReason.LEFT_RUNNING | ExitReason.LOST:
                 return FailureKind.ABORTED
             case _:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final, final
 
+# A child that never reads must not make the host grow.
 INPUT_MAX_BYTES: Final = 1_048_576
 """How much input may wait for a child that does not read."""
 
@@ -17,6 +18,7 @@ class InputQueue:
 
     def __init__(self, first: bytes = b"", *, stay_open: bool) -> None:
         """Begin with ``first``; the end of file follows it unless ``stay_open``."""
+        # A list, joined once when it is taken: adding to one bytes object would copy all of it each time.
         self._pending: list[bytes] = [first] if first else []
         self._size = len(first)
         self.closed = not stay_open
@@ -35,6 +37,7 @@ class InputQueue:
 
     def close(self) -> None:
         """Accept no more input. The child gets an end of file after what is queued."""
+        # Only the first call is a change; the writer at the pipe need not wake for another.
         if not self.closed:
             self.closed = True
             self._changed()
@@ -43,6 +46,7 @@ class InputQueue:
         """Drop what is queued and refuse all further input, because the child reads no more."""
         self._pending.clear()
         self._size = 0
+        # Closed too, so that a later put is refused at once, instead of queueing for nobody.
         self.close()
 
     def take(self) -> bytes:

@@ -20,6 +20,7 @@ class JobLimits:
     """
 
     live_count_max: int = 1_000
+    # The two bounds below hold what ends faster than half an hour lets go of.
     finished_ttl_ms: int = 1_800_000
     finished_count_max: int = 50
     finished_bytes_max: int = 32_000_000

@@ -30,6 +30,7 @@ class StartJob:
     """Start an admitted job. No other message holds the whole specification, which can contain secrets."""
 
     job_id: str
+    # The secrets end here: the record, which is stored, keeps only what kept_spec takes from the specification.
     spec: JobSpec
     contract: Contract
     audience: Audience
@@ -96,6 +97,7 @@ class JobExited:
 
     job_id: str
     exit: Exit
+    # Sent with the exit, and stored: after a restart the buffers are gone, and the notice may still have to be told.
     tail: str
 
 

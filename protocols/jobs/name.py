@@ -34,6 +34,7 @@ def new_job_id(choose: Callable[[int], int], is_taken: Callable[[str], bool]) ->
             candidate = name if count == 1 else f"{name}-{count}"
             if not is_taken(candidate):
                 return candidate
+    # Ends in practice at the first try: 32 random bits beside the words.
     while is_taken(name := f"{_pair(choose)}-{choose(2**32):08x}"):
         pass
     return name

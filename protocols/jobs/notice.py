@@ -92,9 +92,11 @@ def told_text(
     if succeeded and not shown and not notify_on_empty_success:
         return None
     short_id = utf16_head(job_id, SHORT_ID_UNITS_MAX)
+    # The short form of the id is OpenClaw's; the whole id is in the event's context key.
     text = f"Exec {status.value} ({short_id}, {exit_label(exit_code, exit_signal)})"
     if shown:
         text += f" :: {shown}"
+    # A model that only reads "failed" may run the command again, though its effects have happened.
     if reason in TIMEOUTS:
         text += f"\n\n{_AFTER_TIMEOUT}"
     return text
@@ -112,16 +114,19 @@ def compact_output(output: str) -> str:
     line = es_trim(_WHITESPACE.sub(" ", output))
     if utf16_len(line) <= OUTPUT_SHOWN_UNITS_MAX:
         return line
+    # The ellipsis counts, as recorded, so one unit less of the text.
     return utf16_head(line, OUTPUT_SHOWN_UNITS_MAX - 1) + "…"
 
 
 def exit_context_key(job_id: str) -> str:
     """The context key of the event that tells an exit."""
+    # In lower case, as the queue keeps context keys: the same text later finds the event that is to be taken back.
     return f"exec:{job_id}".lower()
 
 
 def silence_context_key(record: JobRecord) -> str:
     """The context key of the event that tells a silence."""
+    # Another key than the exit's, so that a report of silence is not taken back together with the exit.
     return f"{record.contract.source.value}:{record.id}" if record.contract.is_turn else f"exec:{record.id}:silent"
 
 
@@ -151,6 +156,7 @@ def silence_notice_text(record: JobRecord, *, silent_ms: int, now_ms: int, takes
     """
     is_turn = record.contract.is_turn
     who = f"Turn silent ({record.spec.title})" if is_turn else f"Exec silent ({record.id[:SHORT_ID_UNITS_MAX]})"
+    # Both limits count down differently: one from the last output, one from the start. The nearer one is named.
     limits: list[tuple[int, str]] = []
     if record.spec.no_output_timeout_ms is not None:
         limits.append((record.spec.no_output_timeout_ms - silent_ms, "no-output timeout"))
@@ -180,8 +186,10 @@ def silence_text(who: str, *, silent_ms: int, takes_input: bool, next_limit: tup
 
 
 def _duration(ms: int) -> str:
+    # A limit that has just passed would be negative.
     seconds = max(0, ms) // 1000
     hours, minutes = seconds // 3600, seconds // 60 % 60
     parts = [(hours, "h"), (minutes, "m"), (seconds % 60, "s")]
     shown = [f"{count}{unit}" for count, unit in parts if count]
+    # Two units are exact enough for people.
     return "".join(shown[:2]) or "0s"

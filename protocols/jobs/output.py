@@ -48,6 +48,7 @@ class OutputBuffer:
         """Add bytes that the child has written. They are copied, so the caller may use ``data`` again."""
         self.total_bytes += len(data)
         self.last_output_ms = now_ms
+        # Stored before the listener is called, because a listener may read at once.
         self._store(data)
         if self.listener is not None:
             self.listener()
@@ -84,10 +85,12 @@ class OutputBuffer:
         head_end = len(self._head)
         if first >= head_end or tail_at == head_end:
             return self._contiguous(start, first, tail_at)
+        # The gap lies inside what was asked for, so the reader has to start afresh after it.
         data = bytes(self._head[first:]), bytes(self._tail)
         return Extent(data[0], data[1], missing_before=first - start, missing_between=self.dropped_bytes)
 
     def _contiguous(self, start: int, first: int, tail_at: int) -> Extent:
+        # Nothing was dropped: head and tail are one run of bytes, and a character may lie across the two.
         if tail_at == len(self._head):
             data = bytes(self._head[first:]) + bytes(self._tail[max(0, first - tail_at) :])
             return Extent(data, b"", missing_before=first - start, missing_between=0)
@@ -113,6 +116,7 @@ class OutputBuffer:
         for size in TAIL_PIECES_BYTES:
             extent = self.read(max(0, self.total_bytes - size))
             if self.total_bytes > size and not extent.missing_between:
+                # _whole: the cut may go through a character, whose last bytes alone would be shown as U+FFFD.
                 view = TextView()
                 text = view.feed(_whole(extent.data)) + view.finish()
                 if utf16_len(text) >= max_units + TAIL_MARGIN_UNITS:
@@ -128,6 +132,7 @@ def _readable(extent: Extent) -> tuple[str, str]:
     head = view.feed(before)
     if not extent.missing_before and not extent.missing_between:
         return head + view.finish(), ""
+    # A sequence that the gap has cut must not swallow the text after it.
     head += view.restart()
     return head, view.feed(_whole(after)) + view.finish()
 
@@ -153,6 +158,7 @@ class TextView:
     """Turns bytes into readable text, piece by piece. A character or control sequence may span two pieces."""
 
     def __init__(self) -> None:
+        # Incremental, because a poll can end within a character; "replace", because output may be any bytes.
         self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
         self._terminal = TerminalSanitizer()
 
@@ -193,6 +199,7 @@ class OutputReader:
             final: No more output will come, so an unfinished character is shown as U+FFFD.
         """
         extent = self._buffer.read(self._offset, POLL_MAX_BYTES)
+        # To the end, also past what is left out: no later poll shows bytes that are older than these.
         self._offset = self._buffer.total_bytes
         text = ""
         if extent.missing_before:
@@ -230,7 +237,9 @@ def page_lines(text: str, *, offset: int | None = None, limit: int | None = None
 
     A range outside the text gives an empty page.
     """
+    # Not splitlines: it also splits at U+2028 and others, and line numbers would not be those of other tools.
     lines = text.replace("\r\n", "\n").split("\n")
+    # A line end closes its line, and does not begin an empty one.
     if lines[-1] == "":
         lines.pop()
     count = len(lines)
@@ -246,6 +255,7 @@ def missing_line(count: int) -> str:
 
 def _whole(data: bytes) -> bytes:
     """Remove the continuation bytes (at most three) of a character whose beginning is gone."""
+    # A character has at most four bytes, of which three continue it. Four in a row are no UTF-8, and stay as they are.
     for index in range(min(4, len(data))):
         if data[index] & 0xC0 != 0x80:
             return data[index:]

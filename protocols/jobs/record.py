@@ -60,21 +60,26 @@ class NoticeState(enum.Enum):
 
 
 STATE_MOVES: Final[Mapping[JobState, frozenset[JobState]]] = {
+    # ADMITTED to EXITED: a child that could not be spawned has an exit too.
     JobState.ADMITTED: frozenset({JobState.RUNNING, JobState.STOPPING, JobState.EXITED}),
     JobState.RUNNING: frozenset({JobState.STOPPING, JobState.EXITED}),
     JobState.STOPPING: frozenset({JobState.EXITED}),
     JobState.EXITED: frozenset(),
 }
 AUDIENCE_MOVES: Final[Mapping[Audience, frozenset[Audience]]] = {
+    # Never back to the caller: who has gone on without the job does not wait for its exit again.
     Audience.CALLER: frozenset({Audience.OWNER, Audience.NOBODY}),
     Audience.OWNER: frozenset({Audience.NOBODY}),
     Audience.NOBODY: frozenset(),
 }
 NOTICE_MOVES: Final[Mapping[NoticeState, frozenset[NoticeState]]] = {
+    # NONE to SETTLED: nobody is to be told, or the exit is not worth a turn.
     NoticeState.NONE: frozenset({NoticeState.HELD, NoticeState.SENT, NoticeState.SETTLED}),
     NoticeState.HELD: frozenset({NoticeState.SENT, NoticeState.SETTLED}),
+    # SENT to SETTLED: somebody polls while the notice is under way, and it is taken back (openclaw#120488).
     NoticeState.SENT: frozenset({NoticeState.REFUSED, NoticeState.SETTLED}),
     NoticeState.REFUSED: frozenset({NoticeState.SENT, NoticeState.SETTLED}),
+    # Settled is final, so that an exit can never be told twice.
     NoticeState.SETTLED: frozenset(),
 }
 
@@ -157,6 +162,7 @@ class JobRecord:
     """
 
     id: str
+    # A process number is used again by the system, so a child is known by the run of the host that started it.
     boot: str
     spec: KeptSpec
     contract: Contract
@@ -165,6 +171,7 @@ class JobRecord:
     audience: Audience = Audience.OWNER
     state: JobState = JobState.ADMITTED
     notice: NoticeState = NoticeState.NONE
+    # None also for a child that could not be spawned: it has an exit, and never had a process.
     pid: int | None = None
     exit: Exit | None = None
     ended_ms: int | None = None
@@ -193,6 +200,7 @@ class JobRecord:
 
         ``None`` leaves a field as it is. A move to where the record is already is none.
         """
+        # Enum members are always truthy, so `or` means "not given" here.
         state, audience, notice = state or self.state, audience or self.audience, notice or self.notice
         assert state is self.state or state in STATE_MOVES[self.state], f"{self.id}: {self.state} to {state}"
         assert audience is self.audience or audience in AUDIENCE_MOVES[self.audience], f"{self.id}: to {audience}"
@@ -211,6 +219,7 @@ class JobRecord:
             pid=self.pid if pid is None else pid,
             exit=self.exit if exit is None else exit,
             ended_ms=self.ended_ms if ended_ms is None else ended_ms,
+            # A settled notice needs its text no more, and a finished job is kept for a while.
             tail="" if notice is NoticeState.SETTLED else self.tail if tail is None else tail,
             reported_bytes=self.reported_bytes if reported_bytes is None else reported_bytes,
         )

@@ -68,16 +68,20 @@ def look_for_silence(record: JobRecord, output: OutputMark, *, due_ms: int, now_
         due_ms: When this look was due.
         now_ms: When it comes.
     """
+    # First of all: a limit that seems to be passed may be the standstill alone (openclaw#148898).
     if now_ms - due_ms > STANDSTILL_MS:
         record = record.moved(silent_since_ms=now_ms)
     silent_ms = now_ms - _since_ms(record, output)
     limit_ms, after_ms = record.spec.no_output_timeout_ms, record.spec.silence_notice_ms
+    # Before the report: of a child that is ended now, its exit is told anyway.
     if limit_ms is not None and silent_ms >= limit_ms:
         return SilenceLook(SilenceStep.END, record, silent_ms)
+    # Compared by bytes, not by time: any new output ends a silence, also within the same millisecond.
     if after_ms is not None and silent_ms >= after_ms and record.reported_bytes != output.total_bytes:
         return SilenceLook(SilenceStep.REPORT, record.moved(reported_bytes=output.total_bytes), silent_ms)
     return SilenceLook(SilenceStep.WAIT, record, silent_ms)
 
 
 def _since_ms(record: JobRecord, output: OutputMark) -> int:
+    # The later one, because a standstill of the host may have come after the last output.
     return max(record.silent_since_ms, output.last_ms or 0)

@@ -44,12 +44,14 @@ class Sinks:
     @property
     def last_output_ms(self) -> int | None:
         """The instant at which the child last wrote something; ``None`` if it never did."""
+        # Silence is silence on both streams: a child that writes to stderr only is not silent.
         both = (self.output.last_output_ms, self.errors.last_output_ms if self.errors else None)
         return max((at for at in both if at is not None), default=None)
 
     def tail_text(self) -> str:
         """The end of the output, fit to be read."""
         tail = self.output.tail_text(TAIL_UNITS_MAX) if self.output.total_bytes else ""
+        # stderr last, so that the end of the text, from which a notice is made, shows it.
         if self.errors is not None and self.errors.total_bytes:
             tail = f"{tail}\n{self.errors.tail_text(TAIL_UNITS_MAX)}"
         return tail
@@ -59,6 +61,7 @@ def open_sinks(spec: JobSpec) -> Sinks:
     """Make empty buffers for a child, with the sizes that its specification names."""
     return Sinks(
         output=OutputBuffer(spec.head_bytes, spec.tail_bytes),
+        # Closed after the first bytes, unless more can come: a child that reads to the end must not wait for ever.
         input=InputQueue(spec.stdin, stay_open=spec.takes_input),
         errors=OutputBuffer(spec.head_bytes, spec.tail_bytes) if spec.separate_stderr else None,
     )

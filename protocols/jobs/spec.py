@@ -19,10 +19,12 @@ DEFAULT_YIELD_AFTER_MS: Final = Milliseconds(10_000)
 """How long a caller waits for a command before the command goes on in the background."""
 
 TITLE_LENGTH_MAX: Final = 80
+# More than enough for 80 characters; the rest of a huge command is not split into words for nothing.
 _TITLE_SOURCE_MAX: Final = 1_000
 
 DEFAULT_HEAD_BYTES: Final = 50_000
 DEFAULT_TAIL_BYTES: Final = 150_000
+# Then SIGKILL to the whole tree; a child that ignores SIGTERM must not hold up the end of the host for longer.
 DEFAULT_GRACE_MS: Final = Milliseconds(5_000)
 DEFAULT_SILENCE_NOTICE_MS: Final = Milliseconds(300_000)
 
@@ -40,10 +42,12 @@ def _not_negative(spec: JobSpec, attribute: Any, value: int) -> None:
 
 
 def _command(value: str | list[str] | tuple[str, ...]) -> str | tuple[str, ...]:
+    # A tuple, because the caller may change its list before the child is started.
     return value if isinstance(value, str) else tuple(value)
 
 
 def _env(value: Mapping[str, str] | None) -> Mapping[str, str] | None:
+    # A copy that cannot be changed: the environment is that of the moment in which the job was asked for.
     return None if value is None else MappingProxyType(dict(value))
 
 
@@ -89,9 +93,11 @@ class JobSpec:
     spill_max_bytes: int = field(default=100_000_000, validator=_positive)
 
     def __attrs_post_init__(self) -> None:
+        # An empty first word could not be found by any exec, and the error would name no file.
         if not self.command or (isinstance(self.command, tuple) and not self.command[0]):
             raise InvalidInputError(f"exec: command is {self.command!r}, expected a command or an argument vector")
         self._check_texts()
+        # A terminal is one device for both streams, and it hangs up when its other end closes with the host.
         if self.pty and (self.separate_stderr or self.detach):
             raise InvalidInputError("exec: pty excludes separate_stderr (one stream) and detach (it ends with us)")
         if self.detach and (self.separate_stderr or self.stdin_open):
@@ -101,15 +107,18 @@ class JobSpec:
         env = self.env or {}
         words = (self.command,) if isinstance(self.command, str) else self.command
         for text in (*words, *env, *env.values(), str(self.cwd or "")):
+            # Said here, in the caller's frame: the error of a later spawn would name neither the text nor the job.
             if "\0" in text:
                 raise InvalidInputError(f"exec: {text!r} contains a NUL, which no argument or variable can hold")
         for name in env:
+            # In the block that exec hands on, the first "=" ends the name.
             if not name or "=" in name:
                 raise InvalidInputError(f"exec: {name!r} cannot be the name of an environment variable")
 
     @property
     def argv(self) -> tuple[str, ...]:
         """The argument vector, with the shell in front of a text."""
+        # A vector is passed on as it is, so nothing in it has a meaning for a shell.
         return (SHELL, "-c", self.command) if isinstance(self.command, str) else self.command
 
     @property

@@ -23,6 +23,7 @@ _PLAIN: Final = {
     "bspace": "\x7f",
     "backspace": "\x7f",
     "btab": f"{_ESC}[Z",
+    # F1 to F4 come from the VT100's keypad (SS3); from F5 on a number, with gaps, as xterm has it.
     **{f"f{number}": f"{_ESC}O{final}" for number, final in zip(range(1, 5), "PQRS", strict=True)},
     **{
         f"f{number}": f"{_ESC}[{code}~"
@@ -56,6 +57,7 @@ class _Modifiers:
 
     @property
     def parameter(self) -> int:
+        # One more than the sum of the bits, as xterm counts; 1 is a key without modifiers, and is left out.
         return 1 + self.shift + 2 * self.alt + 4 * self.control
 
 
@@ -74,10 +76,12 @@ def encode_paste(text: str) -> bytes:
 
 
 def _encode(key: str) -> str:
+    # Two characters only: "^" alone is the key itself.
     if len(key) == 2 and key[0] == "^":
         return _control(key, key[1])
     modifiers, base = _parse(key)
     name = base.lower()
+    # A terminal has no modified tab: shift and tab is a key of its own, CSI Z.
     if name == "tab" and modifiers.shift:
         name = "btab"
     if name in _CURSOR:
@@ -90,12 +94,14 @@ def _encode(key: str) -> str:
         raise InvalidInputError(
             f"key {key!r}: expected one character or a name such as 'enter', 'up', 'f1', with C-, M-, S- before it"
         )
+    # A modifier of a letter is not encoded in a number: shift is upper case, alt is ESC before it.
     char = base.upper() if modifiers.shift else base
     return (_ESC if modifiers.alt else "") + (_control(key, char) if modifiers.control else char)
 
 
 def _parse(key: str) -> tuple[_Modifiers, str]:
     found: set[str] = set()
+    # More than two: in "C--" the last "-" is the key.
     while len(key) > 2 and key[1] == "-" and key[0].lower() in _MODIFIERS:
         found.add(key[0].lower())
         key = key[2:]
@@ -111,6 +117,7 @@ def _editing(code: int, modifiers: _Modifiers) -> str:
 
 
 def _control(key: str, char: str) -> str:
+    # DEL, by convention: it is no clearing of bits.
     if char == "?":
         return "\x7f"
     code = ord(char.upper())

@@ -13,7 +13,9 @@ import enum
 import re
 from typing import Final, final
 
+# ESC, and the one-byte forms (C1) of DCS, SOS, CSI, OSC, PM and APC, which a terminal obeys as well.
 _INTRODUCER: Final = re.compile("[\x1b\x90\x98\x9b\x9d\x9e\x9f]")
+# BEL ends an OSC in xterm, CAN and SUB cancel, ESC may begin ST, 0x9c is ST in one byte.
 _STRING_END: Final = re.compile("[\x07\x18\x1a\x1b\x9c]")
 _STRING_OPENERS: Final = frozenset("]PX^_")
 
@@ -24,6 +26,7 @@ _FORMAT: Final = re.compile(
 )
 """Unicode 15 general categories Cf and Cs."""
 
+# All but tab, line feed and carriage return, which belong to text.
 _CONTROL: Final = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
 
 
@@ -44,6 +47,7 @@ class TerminalSanitizer:
 
     def feed(self, text: str) -> str:
         """The readable part of ``text``. A sequence that is not finished is dropped, now and later."""
+        # Most output has no sequence: then one search over it is all the work.
         if self._state is not _State.TEXT or _INTRODUCER.search(text):
             text = self._strip(text)
         return show_controls(text)
@@ -89,10 +93,12 @@ class TerminalSanitizer:
             self._state = _State.CSI
         else:
             self._state = _State.STRING if char in _STRING_OPENERS else _State.TEXT
+        # A character that cannot end an escape is text, and is looked at again as such.
         return at + 1 if "0" <= char <= "~" else at
 
     def _csi(self, text: str, at: int, out: list[str]) -> int:
         char = text[at]
+        # A sequence within a sequence: terminals give the old one up and begin the new one.
         if _INTRODUCER.match(char):
             self._begin(char)
             return at + 1
@@ -103,6 +109,7 @@ class TerminalSanitizer:
         if char < " " or char == "\x7f":
             out.append(char)  # a C0 control inside a sequence is carried out at once, and does not end it
             return at + 1
+        # No byte of a sequence lies above "~": it is given up, and the character is text.
         if char > "~":
             self._state = _State.TEXT
             return at
@@ -125,6 +132,7 @@ class TerminalSanitizer:
 
 def show_controls(text: str) -> str:
     r"""Remove format characters, and show control characters as ``\xNN``, except tabs and line ends."""
+    # No format character is ASCII, and most output is.
     if not text.isascii():
         text = _FORMAT.sub("", text)
     return _CONTROL.sub(lambda found: f"\\x{ord(found.group()):02x}", text)

@@ -27,6 +27,7 @@ from .records import AgentForgotten, AgentRecord, EventIdsUsed, EventsRemoved, J
 
 __all__ = ["RecordError", "StoredRecord", "decode_record", "encode_record"]
 
+# A name for each class, and not the class's own: a class that is renamed must still read what is stored.
 _KINDS: Final[dict[str, tuple[type[Record], int]]] = {
     "agent": (AgentRecord, 1),
     "agent-forgotten": (AgentForgotten, 1),
@@ -66,11 +67,13 @@ def encode_record(record: Record) -> StoredRecord:
         RecordError: It is too large, or holds text that no engine takes (a lone surrogate).
     """
     kind, version = _KIND_OF[type(record)]
+    # Not ASCII: escapes take two to three times the bytes, nobody can read them, and a lone surrogate would pass.
     text = json.dumps(_converter().unstructure(record), ensure_ascii=False, separators=(",", ":"), sort_keys=True)
     try:
         body = text.encode()
     except UnicodeEncodeError as error:
         raise RecordError(f"a record of kind {kind!r} holds a lone surrogate at {error.start}") from error
+    # Bytes and not characters, because that is what an engine bounds.
     if len(body) > RECORD_BYTES_MAX:
         raise RecordError(f"a record of kind {kind!r} has {len(body)} bytes, at most {RECORD_BYTES_MAX} are accepted")
     return StoredRecord(kind, version, body)
@@ -83,6 +86,7 @@ def decode_record(stored: StoredRecord) -> Record:
         RecordError: It is of a kind or version that this program does not know, or its body is damaged.
     """
     known = _KINDS.get(stored.kind)
+    # Older versions are read: a field that came later has a default.
     if known is None or stored.version > known[1]:
         raise RecordError(
             f"a record of kind {stored.kind!r}, version {stored.version}: this program knows "

@@ -55,6 +55,7 @@ class Tenure(enum.Enum):
     """Whether this host may start turns of the agents it has claimed."""
 
     HELD = "held"
+    # A lease that may have run out is in doubt. A journal of one host (SQLite, memory) is HELD for ever.
     DOUBTFUL = "doubtful"
     LOST = "lost"
 
@@ -87,7 +88,9 @@ class Batch:
     """
 
     owner: str
+    # Every record is stored with it, so that an owner that was replaced cannot write any more.
     token: int
+    # From the owner and not from the engine: a number over all owners can become visible out of order.
     seq: int
     records: Sequence[object]
     mail: Sequence[Mail] = ()
@@ -143,6 +146,7 @@ class JournalStatistics:
         failed_batches: Batches that were fenced or unavailable.
     """
 
+    # With a backup tokens go back. Under the old name, an owner that was replaced would then be right again.
     identity: str
     version: int
     queued_batches: int
@@ -162,10 +166,12 @@ class Journal(Protocol):
         """Wait for the next change of :attr:`tenure`."""
         ...
 
+    # Not the machine's clock: hosts that share a journal must agree on what is earlier.
     def now_ms(self) -> int:
         """The journal's time, in milliseconds of Unix time."""
         ...
 
+    # Not async: an actor's message is handled without waiting, and a full queue has to be an answer.
     def append(self, batch: Batch, /) -> Commit:
         """Take a batch. Never blocks; keeps the order per owner. Without room, the answer is UNAVAILABLE at once."""
         ...
@@ -178,6 +184,7 @@ class Journal(Protocol):
         """Wait until there is room for one batch."""
         ...
 
+    # For a set of owners, and at any time: agents come and go while a host runs, and may belong to other hosts.
     async def claim(self, owners: Iterable[str]) -> list[Claim]:
         """Claim agents for this host. What is owned by another host is left out."""
         ...
@@ -186,6 +193,7 @@ class Journal(Protocol):
         """Give agents up. All their batches must have been answered before."""
         ...
 
+    # In pages, because the events of one agent may be more than fits into memory at once.
     def load(self, owners: Iterable[str]) -> AsyncIterator[Page]:
         """What is stored of these agents, by owner and seq, in pages of bounded size."""
         ...
@@ -194,6 +202,7 @@ class Journal(Protocol):
         """Replace the records of ``owner`` before ``seq`` by a snapshot. Fenced as any other batch."""
         ...
 
+    # A hint only: an engine may wake too often, and need not promise anything. Whoever waits looks with take_mail.
     async def mail_waiting(self) -> None:
         """Wait for a hint that there may be mail. It may return although there is none."""
         ...

@@ -29,6 +29,7 @@ class AgentRecord:
         heartbeat_served_ms: The last instant of its heartbeat that was served.
     """
 
+    # Kept after the agent is removed, so that one that is added again cannot slip past its guards.
     clock: CooldownClock
     heartbeat_served_ms: int | None = None
 
@@ -53,6 +54,7 @@ class EventsRemoved:
     """Events have left a session's queue: acknowledged, dropped, or dead."""
 
     session_key: str
+    # Numbers only: the events themselves stand in the journal already.
     event_ids: tuple[int, ...]
 
 

@@ -18,6 +18,7 @@ from .session_keys import split_thread
 
 _DIRECT: Final = frozenset({"direct", "dm"})
 _PEER_KINDS: Final = _DIRECT | {"group", "channel"}
+# "agent": the key is nested in another agent's. "group" and "channel": kinds, where a channel should stand.
 _NO_CHANNELS: Final = frozenset({"agent", "group", "channel"})
 
 
@@ -35,7 +36,9 @@ def main_peer(allow_from: Iterable[str], direct_scope: DirectScope = DirectScope
 
     There is one when direct messages belong to the main session and exactly one peer may send them.
     """
+    # A set, so that two spellings of one peer count once.
     entries = {es_trim(entry).lower() for entry in allow_from} - {""}
+    # "*" lets everybody in, so nobody is the one owner.
     if direct_scope is not DirectScope.MAIN or "*" in entries or len(entries) != 1:
         return None
     return entries.pop()
@@ -47,6 +50,7 @@ def direct_event_route(key: str, routing: Routing, peer: str | None) -> EventRou
     """
     route = event_route(key, routing)
     parsed = parse_session_key(key)
+    # A route that has moved already (a cron run) stays as it is.
     if route.event_key != key or parsed is None or peer is None or peer != _direct_peer(key):
         return route
     match routing.scope:
@@ -68,11 +72,13 @@ def _direct_peer(key: str) -> str | None:
     parsed = parse_session_key(split_thread(key).base_key)
     parts = parsed.rest.lower().split(":") if parsed else [""]
     starts = [start for start in (1, 2, 3) if _has_peer_at(parts, start)]
+    # A key with two readings belongs to nobody: to guess would tell one peer's results to another.
     if len(starts) != 1 or parts[starts[0] - 1] not in _DIRECT or parts[0] in _NO_CHANNELS:
         return None
     return es_trim(":".join(parts[starts[0] :])) or None
 
 
 def _has_peer_at(parts: list[str], start: int) -> bool:
+    # With no channel before it, only a direct peer counts, as recorded.
     kinds = _DIRECT if start == 1 else _PEER_KINDS
     return len(parts) > start and parts[start - 1] in kinds and all([*parts[: start - 1], parts[start]])

@@ -11,6 +11,7 @@ from typing import Final
 
 from ..values.ecmascript import es_trim
 
+# [A-Za-z], not \w: the shell's names are ASCII.
 _PORTABLE: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 

@@ -38,6 +38,7 @@ def is_exec_completion(text: str) -> bool:
 
 def is_relayable_completion(text: str) -> bool:
     """Whether a completion is worth telling a person: it has output, or it did not succeed."""
+    # The form of the nodes is free, so its output and code cannot be read: it is always worth telling.
     parsed = parse_exec_completion(text)
     if parsed is None:
         return is_exec_completion(text)
@@ -52,6 +53,7 @@ def is_cron_event(text: str) -> bool:
 def is_noise(text: str) -> bool:
     """Whether a text says only that there is nothing to say, or is the prompt of a heartbeat."""
     trimmed = es_trim(text)
+    # As recorded, full Unicode lower case here, though the patterns compare ASCII only.
     lower = trimmed.lower()
     if not trimmed:
         return False
@@ -113,6 +115,7 @@ def _is_silent_after_thoughts(trimmed: str) -> bool:
     if start:  # the thoughts have an end, so what follows is the answer
         answer = trimmed[start:]
         return _is_silent(answer) or _has_only_intent(_before_final_token(answer))
+    # Thoughts without an end: the model stopped within them, so the token at their end is all the answer there is.
     opening = _OPENING_TAG.match(trimmed) or _HEADING.match(trimmed)
     if opening is None:
         return False
@@ -165,6 +168,7 @@ def _only_acknowledges(trimmed: str) -> bool:
 
 def _ends_in_ack(trimmed: str) -> bool:
     after = trimmed.rpartition(HEARTBEAT_ACK)[2]
+    # As recorded: up to four marks after the token ("HEARTBEAT_OK!!") still leave it at the end of the text.
     return utf16_len(after) <= _ACK_TAIL_UNITS_MAX and not _WORD.search(after)
 
 
@@ -199,11 +203,13 @@ _FINAL_TOKEN: Final = _pattern(r"(?:\A|~|[*.])NO_REPLY~*\Z")
 
 _TAG_NAME: Final = r"(?:(?:antml:|mm:)?(?:think(?:ing)?|thought)|antthinking)"
 _OPENING_TAG: Final = _pattern(rf"~*<~*{_TAG_NAME}\b[^<>]*>")
+# For match only: a lazy .*? then costs one pass over the text. With search it would cost one per opening tag.
 _THOUGHTS: Final = _pattern(rf"~*<~*{_TAG_NAME}\b[^<>]*>(?s:.*?)<~*/~*{_TAG_NAME}~*>~*")
 # *+ keeps what it has matched, so white space before a missing ":" is not read again and again.
 _HEADING: Final = _pattern(r"~*(?:think(?:ing)?|thought|analysis|reasoning)(?:~*+:)?~*\n")
 _PLACEHOLDER: Final = _pattern(r"(?:(?:internal|private)~+)?(?:reasoning|thinking|thoughts?|analysis)(?:~+notes?)?")
 
+# The sentences in which models announce that they stay silent, as OpenClaw lists them; not a rule of ours.
 _WHO: Final = r"(?:i|i'll|i~+will|i'm|i~+am|we|we'll|we~+will|the~+assistant|assistant|the~+bot|bot|openclaw)"
 _WHERE: Final = r"(?:~+(?:here|for~+now|on~+this|in~+this~+(?:chat|thread|channel|conversation)))?"
 _STAY_SILENT: Final = rf"(?:will~+)?(?:stay|remain|keep|be)~+(?:quiet|silent){_WHERE}"

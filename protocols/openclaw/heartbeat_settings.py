@@ -91,9 +91,11 @@ def enrolment(
     # Three ways to find the ambient agent, in the recorded order: named, of the system, the only one.
     named = optional_agent_id(defaults.agent_id) if defaults else None
     ambient = named or optional_agent_id(system_agent_id) or (ids[0] if len(ids) == 1 else None)
+    # A dict keeps the order of the configuration, which is the order of the answer.
     unique = list(dict.fromkeys(ids))
     explicit = [agent_id for agent, agent_id in zip(roster, ids, strict=True) if agent.heartbeat]
     if explicit:
+        # Also if its section is empty: to have one is enough, as recorded.
         chosen = explicit
     elif named:
         chosen = [named]
@@ -124,6 +126,7 @@ def layered_interval_ms(*every: str | None) -> int | None:
     if raw is None:
         return INTERVAL_MS_DEFAULT
     try:
+        # Minutes, unlike our own settings, in which a number means seconds. And 0 switches the heartbeat off.
         return parse_duration_ms(raw, "m") or None
     except InvalidInputError:
         return None
@@ -144,6 +147,7 @@ def read_active_hours(
         ``None``: no restriction.
     """
     start, end, wanted = raw.get("start"), raw.get("end"), es_trim(raw.get("timezone") or "")
+    # Half a window is no window.
     if start is None or end is None:
         return None
     user, host = es_trim(user_timezone or ""), es_trim(host_timezone or "") or "UTC"
@@ -154,6 +158,7 @@ def read_active_hours(
             candidates = [host]
         case _:
             candidates = [wanted, user, host]
+    # As recorded, an unknown zone does not drop the hours: they are read in the user's zone, else in the machine's.
     for name in candidates:
         try:
             return ActiveHours(start, end, name)

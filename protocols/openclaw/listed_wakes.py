@@ -27,6 +27,7 @@ class WithoutHeartbeat(enum.Enum):
 
 
 _PREFIX_OF: Final = {Source.CRON: "cron:", Source.HOOK: "hook:"}
+# The kinds with which a person or a node says "wake this session now"; their reason is the plain word.
 _WAKE_NOW_OF: Final = frozenset({Source.MANUAL, Source.NOTIFICATIONS_EVENT, Source.RESTART_SENTINEL})
 _ALWAYS_NOW: Final = frozenset({Source.BACKGROUND_TASK, Source.BACKGROUND_TASK_BLOCKED})
 
@@ -43,6 +44,7 @@ def is_listed(source: Source, intent: Intent, reason: str, *, names_session: boo
     # Strings decide from here on. Elsewhere in this project a reason is text for people.
     reason = es_trim(reason)
     if source is Source.EXEC_EVENT:
+        # Exactly: an exec event that somebody made immediate is not listed, as the disabled-* rows show.
         return intent is Intent.EVENT and reason == "exec-event"
     if intent is not Intent.IMMEDIATE:
         return False

@@ -35,12 +35,14 @@ class ThreadSplit:
 
 def split_thread(key: str | None) -> ThreadSplit:
     """Cut the last ``:thread:<id>`` off. The id is ``None`` if there is no marker, or nothing after it."""
+    # Not the normal form: the parts come back in the case in which they were given.
     raw = es_trim(key or "")
     if not raw:
         return ThreadSplit(None, None)
     at = last_index_of(raw, THREAD_MARKER)
     if at == -1:
         return ThreadSplit(raw, None)
+    # Cut at a place of the lower-case form, as OpenClaw does; see last_index_of.
     return ThreadSplit(raw[:at], es_trim(raw[at + len(THREAD_MARKER) :]) or None)
 
 
@@ -90,6 +92,7 @@ def is_unscoped_sentinel(key: str | None) -> bool:
 
 def is_cron(key: str | None) -> bool:
     """Whether the session is a cron job's, one of its runs', or below one of them."""
+    # With an owner only: "cron:nightly" alone belongs to no agent's cron.
     return parse_session_key(key) is not None and key_body(key).startswith("cron:")
 
 
@@ -134,6 +137,7 @@ def delivery_route(key: str | None) -> DeliveryRoute | None:
     There are two shapes: ``<channel>:<kind>:<peer>``, and for direct peers ``<channel>:<account>:<kind>:<peer>``. A key
     that is nested in another agent's key (``agent:a:agent:b:...``) gives ``None``: it concerns that other agent.
     """
+    # First, because the thread is no part of the peer's id.
     split = split_thread(key)
     parsed = parse_session_key(split.base_key)
     match parsed.rest.split(":") if parsed else ():
@@ -149,6 +153,7 @@ def delivery_route(key: str | None) -> DeliveryRoute | None:
     channel = es_trim(channel)
     if not channel or account_id == "" or not es_trim(first):
         return None
+    # A peer's id may contain colons, so everything after the kind belongs to it.
     peer_id = es_trim(":".join([first, *more]))
     return DeliveryRoute(channel, PeerKind(kind), peer_id, account_id, split.thread_id)
 
@@ -160,6 +165,7 @@ def scoped_wake(key: str | None, target: WakeTarget, routing: Routing) -> WakeTa
     """
     route = event_route(key or "", routing)
     return WakeTarget(
+        # Not `or`: None alone means that the key does not decide the field.
         agent_id=target.agent_id if route.agent_id is None else route.agent_id,
         session_key=target.session_key if route.session_key is None else route.session_key,
     )

@@ -54,10 +54,12 @@ class SystemEventQueue:
 
     session_key: str
     capacity: int = SYSTEM_EVENTS_MAX
+    # A field, not read from the queue: after a drop at the bound the two differ, as recorded.
     last_context_key: str | None = field(default=None, init=False)
     _queue: EventQueue = field(init=False)
 
     def __attrs_post_init__(self) -> None:
+        # Our own default refuses the new event; the recorded queue drops the oldest one.
         self._queue = EventQueue(self.session_key, self.capacity, QueueOverflow.DROP_OLDEST)
 
     def enqueue(
@@ -80,6 +82,7 @@ class SystemEventQueue:
             delivery=delivery,
             repeat=repeat,
         )
+        # A duplicate does not change the subject: it says what is queued already.
         if isinstance(answer, Accepted) and answer.event.context_key is not None:
             self.last_context_key = answer.event.context_key
         return answer
@@ -107,6 +110,7 @@ class SystemEventQueue:
         text = es_trim(text)
         if not text:
             return EmptyText(), ()
+        # A delivery context that names nothing counts as none, as it does when an event is queued.
         superseded = self._superseded(context_key, delivery or None)
         if len(superseded) == 1 and superseded[0].text == text:
             return Duplicate(superseded[0]), ()
@@ -123,6 +127,7 @@ class SystemEventQueue:
 
     def consume(self, events: Iterable[Event | int]) -> tuple[Event, ...]:
         """Remove exactly these events, by number. Returns those that were still queued."""
+        # Read once, because the caller may hand over an iterator, and it is asked twice.
         asked = tuple(events)
         removed = self._queue.consume(asked)
         # As recorded: a call that names an event, queued or not, makes the queue look for its last context key again. A

@@ -39,6 +39,7 @@ _SEEK_STEPS_MAX: Final = 8  # a step ends at a boundary or at a change of the of
 
 _TIME: Final = re.compile(r"([01][0-9]|2[0-3]):([0-5][0-9])")
 _OFFSET: Final = re.compile(r"([+-])([01][0-9]|2[0-3])(?::?([0-5][0-9]))?")
+# Files of the database that are no IANA names; "localtime" would make a window depend on the machine.
 _NOT_ZONES: Final = re.compile(r"(?:posix|right)/.*|localtime|posixrules|factory", re.IGNORECASE)
 
 
@@ -88,8 +89,10 @@ class ActiveHours:
         """Whether the instant (wall clock, Unix time) is inside the window."""
         if self.never:
             return False
+        # As recorded: ECMAScript has no local time for such an instant, and OpenClaw then does not restrict.
         if abs(now_ms) > INSTANT_MS_MAX:
             return True
+        # Whole minutes: floor division also for instants before 1970, where the remainder stays positive.
         minute = self._local_ms(now_ms) // _MINUTE_MS % _DAY_MINUTES
         if self._start_min < self._end_min:
             return self._start_min <= minute < self._end_min
@@ -102,11 +105,13 @@ class ActiveHours:
 
     def next_close_ms(self, now_ms: int) -> int | None:
         """The first instant, now or later, that is outside the window; ``None``: never."""
+        # 00:00 to 24:00 has an end, but no instant at which it is closed.
         all_day = self._end_min - self._start_min == _DAY_MINUTES
         return None if all_day else self._seek(now_ms, inside=False)
 
     def _seek(self, now_ms: int, *, inside: bool) -> int | None:
         boundary_min = self._start_min if inside else self._end_min
+        # A loop: a step may end at a change of the offset, and the boundary then has to be looked for again.
         for _ in range(_SEEK_STEPS_MAX):
             if self.contains(now_ms) is inside:
                 return now_ms
@@ -122,6 +127,7 @@ class ActiveHours:
         if self._local_ms(after_ms) - after_ms == offset_ms:
             return after_ms
         # The offset changes before the boundary: find the first instant with another offset, by halving.
+        # Some 27 looks for a day, to the millisecond: zoneinfo has no list of the changes.
         while after_ms - before_ms > 1:
             middle_ms = (before_ms + after_ms) // 2
             if self._local_ms(middle_ms) - middle_ms == offset_ms:
@@ -145,6 +151,7 @@ class ActiveHours:
 def _minute_of_day(text: object, *, last: str) -> int | None:
     if not isinstance(text, str):
         return None
+    # Only as an end: a window that starts at 24:00 would be one that starts at 00:00 of the next day.
     if text == last == "24:00":
         return _DAY_MINUTES
     time = _TIME.fullmatch(text)
@@ -158,9 +165,11 @@ def _zone_of(name: object) -> tzinfo | None:
     if name.upper() == "UTC":
         return UTC  # works on a machine without a time zone database, too
     if offset := _OFFSET.fullmatch(name):
+        # The sign holds for the minutes, too: -05:30 is minus five and a half hours.
         size = timedelta(hours=int(offset[2]), minutes=int(offset[3] or 0))
         return timezone(size if offset[1] == "+" else -size)
     try:
+        # The exact name first: the list of all names is slow, and most names are written exactly.
         return ZoneInfo(name)
     except (KeyError, ValueError, OSError):  # no such zone; a path outside the database; a directory of it
         exact = _zone_names().get(name.lower())

@@ -18,6 +18,7 @@ from ..values.duration import Duration, Milliseconds, duration_ms
 from ..values.ecmascript import es_trim
 from .active_hours import ActiveHours
 
+# Half an hour is OpenClaw's default, too.
 INTERVAL_MS_DEFAULT: Final = Milliseconds(1_800_000)
 
 
@@ -26,6 +27,7 @@ def _interval_ms(every: Duration) -> int:
         interval_ms = duration_ms(every)
     except InvalidInputError as error:
         raise InvalidInputError(f"Heartbeat.every: {error}") from error
+    # "0" needs no unit: it is the same in all of them.
     if interval_ms and isinstance(every, str) and es_trim(every)[-1].isdigit():
         # OpenClaw reads "45" as minutes, and our numbers are seconds: either reading would surprise somebody.
         number = es_trim(every)
@@ -44,7 +46,9 @@ def _to_active_hours(value: object) -> ActiveHours | None:
         )
     # A mapping is accepted so that a program can write the hours as a file does.
     given = dict(cast("Mapping[str, Any]", value))
+    # Without the fields that the class computes itself.
     known = [name for name, attribute in fields_dict(ActiveHours).items() if attribute.init]
+    # Looked at here: a wrong name would be a TypeError, which says nothing of a heartbeat.
     if not {"start", "end"} <= given.keys() <= set(known):
         raise InvalidInputError(f"Heartbeat.active_hours takes {accepted}, not {given!r}")
     try:
@@ -74,6 +78,7 @@ class Heartbeat:
     @property
     def remarks(self) -> tuple[str, ...]:
         """What is legal but probably not intended, one sentence each. They are reported when it is configured."""
+        # Without an interval there is no heartbeat that the hours could stop.
         if self.every_ms and self.active_hours is not None and self.active_hours.never:
             at = self.active_hours.start
             return (f"the heartbeat never comes: its active hours start and end at {at}",)
@@ -91,6 +96,7 @@ def phase_ms(seed: str, agent_id: str, interval_ms: float | None) -> int:
     Returns:
         At least 0, less than the interval, and at most about 49.7 days.
     """
+    # At least 1, because it divides: everything modulo 1 is phase 0.
     whole_ms = max(1, math.floor(interval_ms)) if interval_ms is not None else 1
     # Lone surrogates become U+FFFD, as they do wherever JavaScript encodes text.
     text = f"{seed}:{agent_id}".encode("utf-16", "surrogatepass").decode("utf-16", "replace")

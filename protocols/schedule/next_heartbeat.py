@@ -49,15 +49,18 @@ def next_due_ms(
     Returns:
         Congruent to the phase modulo the interval, unless the active hours moved it. ``None``: never.
     """
+    # Asked first, so that the search for an opening below always finds one.
     if interval_ms <= 0 or (active_hours is not None and active_hours.never):
         return None
     if after_ms is not None and now_ms < after_ms <= now_ms + interval_ms:
         now_ms = after_ms  # this due time was served: the clock has been set back since
     slot_ms = now_ms - (now_ms - phase_ms) % interval_ms  # the last slot, now included
     if active_hours is None:
+        # Never now itself: a heartbeat that is served at its due time would come a second time.
         return slot_ms + interval_ms
     # The last slot may have moved to an instant ahead of now. Earlier slots moved to the same one, or have passed.
     moved_ms = _due_time_of(slot_ms, interval_ms, phase_ms, active_hours)
+    # Strictly: at the moved instant itself this heartbeat has just been served.
     if moved_ms > now_ms:
         return moved_ms
     return _due_time_of(slot_ms + interval_ms, interval_ms, phase_ms, active_hours)
@@ -74,4 +77,5 @@ def _due_time_of(slot_ms: int, interval_ms: int, phase_ms: int, active_hours: Ac
     aligned_ms = opens_ms + (phase_ms - opens_ms) % interval_ms
     if closes_ms is None or aligned_ms < closes_ms:
         return aligned_ms
+    # Within the window, also if that is shorter than the spread.
     return opens_ms + phase_ms % min(closes_ms - opens_ms, OPENING_SPREAD_MS)

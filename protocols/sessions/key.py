@@ -60,6 +60,7 @@ class AgentKey:
     @property
     def is_cron_run(self) -> bool:
         """Whether it is one run of a cron job, or below one (``cron:nightly:run:7:subagent:x``)."""
+        # match, not fullmatch: what lives below a run is as ephemeral as the run.
         return _CRON_RUN.match(self.rest) is not None
 
 
@@ -79,11 +80,13 @@ def parse_session_key(key: str | None) -> AgentKey | None:
     """
     if key is None:
         return None
+    # The length is asked before the cache, because the cache would keep even a hostile key alive.
     return _remembered(key) if len(key) <= REMEMBERED_KEY_LENGTH_MAX else _parse(key)
 
 
 def normalize_session_key(key: str | None) -> str:
     """The form in which two keys of one session are equal: trimmed, in lower case except for opaque peer ids."""
+    # ECMAScript's trim, not str.strip: the two programs must name a session alike.
     raw = es_trim(key or "")
     folded = raw.lower()
     # On the hot path most keys have no opaque part, and skip the search for it.
@@ -97,8 +100,10 @@ def classify_session_key(key: str | None) -> KeyShape:
     raw = es_trim(key or "")
     if not raw:
         return KeyShape.MISSING
+    # Parsed, because a key that begins with "agent:" need not have an owner.
     if parse_session_key(raw):
         return KeyShape.AGENT
+    # Told apart from keys without an owner, because the default agent must not get it.
     return KeyShape.MALFORMED_AGENT if raw.lower().startswith(_AGENT_PREFIX) else KeyShape.LEGACY_OR_ALIAS
 
 
@@ -140,6 +145,7 @@ _remembered = lru_cache(maxsize=PARSED_KEYS_MAX)(_parse)
 
 def _opaque_spans(raw: str) -> list[tuple[int, int, bool]]:
     """The parts of a key that keep their case: start, end, and whether white space around them is removed."""
+    # As recorded, white space around a Signal id does not count; in a Matrix id it does.
     spans = [(*match.span(1), True) for match in _SIGNAL_GROUP.finditer(raw)]
     room = _MATRIX_ROOM.match(raw)
     if room:
@@ -150,6 +156,7 @@ def _opaque_spans(raw: str) -> list[tuple[int, int, bool]]:
         else:
             # The marker itself does not keep its case: ":THREAD:" and ":thread:" are one session.
             spans += [(start, start + at, False), (start + at + len(THREAD_MARKER), len(raw), False)]
+    # An empty span would split the folded text there, and trim both halves.
     return sorted(span for span in spans if span[0] < span[1])
 
 

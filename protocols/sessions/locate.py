@@ -42,9 +42,11 @@ def locate(session_key: str | None, agent_id: str | None, routing: Routing, unow
     """
     owner = normalize_agent_id(agent_id) if agent_id is not None else None
     if session_key is None:
+        # What the caller names comes first; the configured owner only stands in.
         owner = owner or unowned
         if owner is None:
             raise InvalidInputError("neither a session key nor an agent is named, and no agent owns what has no owner")
+        # Also under global scope: who names an agent alone means that agent's main session.
         return Location(owner, main_session_key(owner, routing.main_key))
     parsed = parse_session_key(session_key)
     if parsed is None:
@@ -54,6 +56,7 @@ def locate(session_key: str | None, agent_id: str | None, routing: Routing, unow
                 f"session key {session_key!r} names no agent (expected 'agent:<agent id>:<rest>'), "
                 "and no agent owns what has no owner"
             )
+        # queue_key refuses a malformed key, which has no owner that could be guessed.
         return Location(owner, queue_key(session_key, owner))
     # Not normalize_agent_id: it would give an id that cannot be kept to the agent "main", which does not own it.
     holder = representable_agent_id(parsed.agent_id)

@@ -21,6 +21,7 @@ from ..errors import InvalidInputError
 from ..values.ecmascript import es_trim
 from .key import KeyShape, classify_session_key, normalize_session_key, parse_session_key
 
+# One constant each, though both are "main": the name of a session and the name of an agent change independently.
 DEFAULT_MAIN_KEY: Final = "main"
 DEFAULT_AGENT_ID: Final = "main"
 GLOBAL_KEY: Final = "global"
@@ -86,6 +87,7 @@ def event_route(key: str, routing: Routing) -> EventRoute:
     """Find the queue of an event for this session, and the target of its wake."""
     parsed = parse_session_key(key)
     if parsed is None:
+        # Without a target: to guess an agent here would wake one that the key does not name.
         return EventRoute(key)
     if not parsed.is_cron_run:  # every other session has turns of its own that read its queue
         return EventRoute(key, None, key)
@@ -94,6 +96,7 @@ def event_route(key: str, routing: Routing) -> EventRoute:
             # All senders share this queue, so the target is all that still names the agent.
             return EventRoute(GLOBAL_KEY, parsed.agent_id, None)
         case Scope.PER_SENDER:
+            # Queue and wake name the same session, or the turn would read another queue than the one that was filled.
             main = main_session_key(parsed.agent_id, routing.main_key)
             return EventRoute(main, None, main)
         case _:
@@ -135,6 +138,7 @@ def owner_of(key: str | None, default_agent_id: str | None = None) -> str:
     """
     parsed = parse_session_key(key)
     if parsed is not None:
+        # The id in a key may be written in a way that no agent's is ("My Agent"), and is folded as agent ids are.
         return normalize_agent_id(parsed.agent_id)
     # A malformed key was meant for some agent. The default agent is probably another one.
     if classify_session_key(key) is KeyShape.MALFORMED_AGENT:
@@ -162,6 +166,7 @@ def store_key(key: str | None, agent_id: str | None, main_key: str | None = DEFA
     if parsed is not None:
         return str(parsed)
     normalized = normalize_session_key(key)
+    # An alias: where the main session has another name, "main" still means it.
     if normalized in {"", DEFAULT_MAIN_KEY}:
         return main_session_key(agent_id, main_key)
     # Malformed. With a prefix it would become a valid key of an agent that it does not name.
@@ -186,6 +191,7 @@ def representable_agent_id(value: str | None) -> str | None:
     Each run of characters that are not allowed becomes one dash. There are no dashes at the ends.
     """
     trimmed = es_trim(value or "")
+    # The usual case first. It also keeps dashes at the end, which the replacement below would strip.
     if _VALID_AGENT_ID.fullmatch(trimmed):
         return trimmed.lower()
     # Cut last, as recorded: so an id of full length may end with a dash.

@@ -94,11 +94,13 @@ def parse_duration_ms(raw: str, default_unit: Unit = "ms") -> int:
         parts = _EACH.findall(text)
     else:
         raise InvalidInputError(f"invalid duration {raw!r}: use {_ACCEPTED}")
+    # A bound on each part, as recorded, so that a long row of digits is refused and not worked on.
     if any(len(number) + len(unit) > DURATION_PART_LENGTH_MAX for number, unit in parts):
         raise InvalidInputError(f"invalid duration {raw!r}: a number has at most {DURATION_PART_LENGTH_MAX} characters")
     total_ms = 0.0
     for number, unit in parts:  # not sum(): from Python 3.12 on it rounds more exactly than OpenClaw does
         total_ms += float(number) * _UNIT_MS[unit]
+    # Compared before rounding: above this bound a double cannot tell whole numbers apart.
     if total_ms > DURATION_MS_MAX:
         raise InvalidInputError(f"invalid duration {raw!r}: at most {DURATION_MS_MAX} ms")
     return _round_half_up(total_ms)
@@ -113,6 +115,7 @@ def format_duration(ms: int) -> str:
     if ms < 0:
         raise InvalidInputError(f"a duration cannot be negative, got {ms!r} ms")
     shown: list[str] = []
+    # Whole units only, so that reading it back gives exactly the same number.
     for unit, unit_ms in _UNIT_MS.items():
         count, ms = divmod(ms, unit_ms)
         if count:

@@ -17,11 +17,13 @@ ES_WHITESPACE: Final = (
 
 def es_trim(text: str) -> str:
     """``String.prototype.trim``."""
+    # str.strip() without a set would also remove U+0085 and U+001C, and leave U+FEFF.
     return text.strip(ES_WHITESPACE)
 
 
 def utf16_len(text: str) -> int:
     """The length of a text in UTF-16 code units."""
+    # isascii looks at a flag of the string, and most texts are.
     return len(text) if text.isascii() else sum(2 if ch > "\uffff" else 1 for ch in text)
 
 

@@ -32,6 +32,7 @@ def is_a(kind: type) -> Check:
     """Accept an instance of that class, or ``None``."""
 
     def check(_instance: object, attribute: Attribute[Any], value: object) -> None:
+        # None passes: it means "not given" in every field that uses this.
         if value is not None and not isinstance(value, kind):
             raise InvalidInputError(f"{attribute.alias} {value!r}: expected a {kind.__name__}")
 

@@ -33,6 +33,7 @@ def _optional_text(value: str | None) -> str | None:
 
 
 _CHANNEL_ALIASES: Final = {
+    # Recorded: two names of one channel must not look like two channels when routes are merged.
     "gchat": "googlechat",
     "google-chat": "googlechat",
     "imsg": "imessage",
@@ -74,6 +75,7 @@ def _account_id(value: str | None) -> str | None:
 def _thread_id(value: float | str | None) -> int | str | None:
     if isinstance(value, str):
         return _optional_text(value)
+    # Cut to a whole number, as JavaScript's Math.trunc; NaN and infinity name no thread.
     return math.trunc(value) if value is not None and math.isfinite(value) else None
 
 
@@ -96,6 +98,7 @@ class DeliveryContext:
     channel: str | None = field(default=None, converter=_channel)
     to: str | None = field(default=None, converter=_optional_text)
     account_id: str | None = field(default=None, converter=_account_id)
+    # Kept as it came, a number or a text; compared as text, because 5 and "5" are one thread.
     thread_id: int | str | None = field(default=None, converter=_thread_id, eq=_thread_text)
 
     def __bool__(self) -> bool:
@@ -165,6 +168,7 @@ def resolve_delivery(events: Iterable[Event]) -> DeliveryContext | None:
     """Where the answer to these events goes: the route of the last one, with gaps filled from those before it."""
     resolved: DeliveryContext | None = None
     for event in events:
+        # The later event goes first: where the two differ in channel or account it wins whole, as recorded.
         resolved = merge_delivery(event.delivery, resolved)
     return resolved
 
@@ -181,6 +185,7 @@ def render_events(events: Iterable[Event], *, dropped_count: int = 0, waiting_co
     if dropped_count:
         lines.append(f"{_OURS}{_counted(dropped_count, 'earlier event')} dropped: the queue was full")
     for event in events:
+        # By the mark of the event and never by its text, which can claim anything.
         prefix = _OURS if event.trusted else _THEIRS
         mark = "[shown before] " if event.redelivered else ""
         # Our own text is not sanitized, so every kind of line end can still be in it.

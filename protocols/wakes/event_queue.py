@@ -12,9 +12,7 @@ changes nothing in the queue. So under ``DROP_OLDEST`` an event can be dropped w
 as ``Accepted.dropped``, and it counts as dropped, not as consumed; the caller knows whether a turn has it.
 
 The queue is one dict by event number, and its order is the order of acceptance. To append, to drop the oldest and to
-acknowledge take O(1). Two small dicts stand beside it: how many events have a context key and text in common, so that
-the queue searches for a repeat only where there is one; and the numbers of the events that tell of a job. Each of the
-three is ``None`` while it is empty, because most sessions are idle and an empty dict costs 64 bytes.
+acknowledge take O(1). Two small dicts stand beside it.
 
 Rejected: a list with a mark for what was shown. A turn that ends without a word would have to remove its marks, and a
 restart would have to repair them. Also rejected: to acknowledge by text, as OpenClaw's clients can
@@ -134,7 +132,9 @@ class EventQueue:
     capacity: int = CAPACITY_DEFAULT
     overflow: QueueOverflow = QueueOverflow.REJECT
     unseen_drop_count: int = field(default=0, init=False)
+    # Each dict is None while it is empty: most sessions are idle, and an empty dict costs 64 bytes.
     _events: dict[int, Event] | None = field(default=None, init=False)
+    # How many events share a context key and text: the queue searches for a repeat only where there is one.
     _alike_counts: dict[tuple[str, str], int] | None = field(default=None, init=False)
     # Numbers only, in the order of acceptance: a reference to the event would be out of date after a failed turn.
     _job_event_ids: dict[int, None] | None = field(default=None, init=False)
@@ -151,6 +151,7 @@ class EventQueue:
 
     def __bool__(self) -> bool:
         """Always true: an empty queue is still a queue. ``len`` says whether an event waits."""
+        # Without this, `queue or ...` would take an empty queue for a missing one, because `__len__` gives 0.
         return True
 
     @property
@@ -259,6 +260,7 @@ class EventQueue:
             InvalidInputError: An event belongs to another queue, or is out of order. The events before it are queued.
         """
         for event in events:
+            # The dict keeps the order in which it is filled: events put back out of order would be shown out of order.
             if event.session_key != self.session_key or event.id <= self._last_id:
                 raise InvalidInputError(
                     f"restoring event {event.id!r} of {event.session_key!r}: expected an event of "

@@ -61,7 +61,9 @@ class Wake:
     delivery: DeliveryContext | None = None
     heartbeat_interval_ms: int | None = None
     ticket: Ticket | None = None
+    # A caller may not want to wait as long as a guard holds; what it asked for is kept (openclaw#137152).
     answer_at_deferral: bool = False
+    # The host looks the owner up for its own messages, to answer its caller at once; the router then does not.
     located: bool = False
 
 
@@ -91,6 +93,7 @@ class Notice:
     agent_id: str | None = None
     context_key: str | None = None
     delivery: DeliveryContext | None = None
+    # False by default: to forget the argument must not make a text from outside look like ours.
     trusted: bool = False
     coalesce_ms: int = 0
     ticket: Ticket | None = None

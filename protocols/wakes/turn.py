@@ -41,6 +41,7 @@ BUSY_KINDS: Final = frozenset(
 """The kinds that say "not now, ask again": they do not move the cooldown clock (openclaw#29762, #39182)."""
 
 _KINDS: Final = {kind.value: kind for kind in SkipKind}
+# At 0.85 a letter too many or too few is found even in the shortest name ("flod"), and "flooded" passes.
 _ALIKE: Final = 0.85
 """A reason at least this similar to the name of a kind counts as a mistyped name (0 to 1)."""
 
@@ -54,6 +55,7 @@ def _kind_of(skipped: Skipped) -> SkipKind:
     kind = _KINDS.get(skipped.reason)
     if kind is not None:
         return kind
+    # Spelled as a Python name ("ACTIVE_RUN") it is a mistake, too: silently it would be DECLINED, and not busy.
     written = skipped.reason.strip().lower().replace("_", "-").replace(" ", "-")
     meant = get_close_matches(written, _KINDS, 1, _ALIKE)
     if meant:
@@ -90,6 +92,7 @@ class Skipped:
 
     reason: str
     retry_at_ms: int | None = None
+    # Not shown, because the reason says the same in all but the rarest cases.
     kind: SkipKind = field(kw_only=True, repr=False, default=Factory(_kind_of, takes_self=True))
 
     @property
@@ -135,6 +138,7 @@ class TurnRequest:
     intent: Intent
     reason: str
     reasons: tuple[str, ...]
+    # The reasons are bounded, as thousands of wakes may become one turn; what was left out is counted.
     reasons_omitted: int
     events: tuple[Event, ...]
     events_dropped: int

@@ -20,6 +20,7 @@ DEFAULT_COALESCE_MS: Final = 250
 class Source(enum.StrEnum):
     """Where a wake or event comes from. An agent without a heartbeat may be set to take only some of them."""
 
+    # The recorded names, which clients of OpenClaw send as well.
     INTERVAL = "interval"
     MANUAL = "manual"
     EXEC_EVENT = "exec-event"
@@ -57,4 +58,5 @@ class WakeTask:
 
 def normalize_reason(reason: str | None) -> str:
     """Trim a reason. A blank one becomes ``requested``."""
+    # Never blank: a reason is shown to people, in the ledger and in a turn.
     return (es_trim(reason) if reason else "") or "requested"
