@@ -185,6 +185,7 @@ class JobsSupervisor:
     def _take_up(self, record: JobRecord) -> None:
         """Go on with a stored job. Its timers have gone with the supervisor before this one."""
         is_ours = record.boot == self._boot
+        # Only the supervisor began again; the child goes on, and its exit is still to come.
         if is_ours and not record.is_ended and self._view.is_outstanding(record.id):
             self._arm_timeout(record)
             self._arm_silence(record)
@@ -216,6 +217,7 @@ class JobsSupervisor:
         self._book.put(record)
         self._arm_timeout(record)
         self._arm_silence(record)
+        # The effect comes after the commit of the record, so a child that nobody knows of cannot exist.
         self._effects.start_child(record.id, message.spec)
 
     def _arm_timeout(self, record: JobRecord) -> None:
