@@ -5,8 +5,7 @@ at the first message and let go when it is empty: an empty deque is 780 bytes, a
 allocated per message, so a million that wait do not make a million tuples for the garbage collector to walk over, which
 cost more than half of the rate with ten thousand actors. To take a message out costs two ``popleft``, no more than to
 swap a list out and to iterate over it, and nothing that was accepted is ever outside the mailbox: capacity, dropping,
-merging, crash and kill see one exact queue. A message and its sender go in by one ``extend``: a Ctrl-C between two
-``append`` would leave the lane out of step for ever.
+merging, crash and kill see one exact queue.
 
 :class:`Mailbox` is the base of :class:`~.cell.Cell` and not a part of it, because one more object per actor costs 100
 bytes and each ``tell`` one more step.
@@ -51,6 +50,7 @@ class MergingQueue:
 
     def popleft(self) -> Any:
         """The message at the head; the next time, its sender."""
+        # The dispatcher takes a message and its sender by two popleft, as from a deque; the second one waits here.
         if not self._halves:
             self._halves.extend(self._entries.popitem(last=False)[1])
         return self._halves.popleft()
@@ -145,6 +145,8 @@ class Mailbox(Sender, ABC, Generic[C]):
         refusal = self.refusal(sender)
         if refusal is not None:
             present = self.present()
+            # A ref may have outlived its actor: when another one has the address now, that one takes the message or
+            # refuses it.
             return self._refused(refusal, message, sender) if present is self else present.offer(message, sender)
         if not self.put(message, sender):
             return self._refused(Refusal.FULL, message, sender)
@@ -172,6 +174,7 @@ class Mailbox(Sender, ABC, Generic[C]):
         else:
             taken = self._make_room(queue)
             if taken:
+                # One extend: a Ctrl-C between two appends would leave the lane out of step for ever.
                 queue.extend((message, sender))
         if taken:
             self.arrived()
@@ -181,6 +184,7 @@ class Mailbox(Sender, ABC, Generic[C]):
         """Take the message of a timer into the user lane, whatever the room."""
         if self.queue is None:
             self.queue = _new_queue(self.spec.mailbox)
+        # Never refused: there is one per key at most, so they are bounded by construction, and none can be lost.
         self.queue.extend((message, timer))
         self.timer_messages += 1
         self.arrived()
@@ -190,6 +194,7 @@ class Mailbox(Sender, ABC, Generic[C]):
         if control:
             if self.control is None:
                 self.control = deque()
+            # extendleft reverses what it is given, and entries must keep their order.
             self.control.extendleft(reversed(entries))
             return
         if self.queue is None:
