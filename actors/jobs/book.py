@@ -49,6 +49,7 @@ class JobBook:
 
     def forget(self, job_id: str) -> None:
         """The job is no longer kept."""
+        # The effect waits for the commit of the deletion: a job cannot come back after the host said that it was gone.
         del self._jobs[job_id]
         self._finished.discard(job_id)
         self._ctx.save(self._agent_id, JobForgotten(job_id))

@@ -64,6 +64,7 @@ class FinishedJobs:
         excess = len(self._unlisted) - len(forgotten) - UNLISTED_COUNT_MAX
         if excess > 0:
             done_with = set(forgotten)
+            # The oldest go first, told or not: the bound must hold whatever the notices wait for.
             forgotten += islice((job_id for job_id in self._unlisted if job_id not in done_with), excess)
         if len(self._unlisted) > len(forgotten) and self._look_ms is None:
             self._look_ms = now_ms + REFUSAL_PATIENCE_MS

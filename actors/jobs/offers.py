@@ -59,6 +59,7 @@ class Offers:
             session_keys: The session of each notice that still waits. One that is not named is settled.
         """
         self._is_armed = False
+        # Nothing of the last round came back: there is room, so it may be more and sooner.
         if self._offered:
             self._round_count = min(2 * self._round_count, ROUND_COUNT_MAX)
             self._delay_ms = NOTICE_RETRY_MS

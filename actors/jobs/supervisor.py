@@ -234,6 +234,7 @@ class JobsSupervisor:
     def _end(self, job_id: str, reason: ExitReason, grace_ms: int | None = None) -> None:
         record = self._book.live(job_id)
         if record is not None:
+            # The effect is sent each time, for a shorter grace; only the first changes the record.
             if record.state is not JobState.STOPPING:
                 self._book.put(record.moved(JobState.STOPPING))
             self._effects.end_child(job_id, reason, record.spec.grace_ms if grace_ms is None else grace_ms)
@@ -242,6 +243,7 @@ class JobsSupervisor:
         record = self._book.live(message.job_id)
         if record is not None:
             self._conclude(record, message.exit, message.tail)
+        # Also for a job that is no longer live: wait_idle and the drain wait until each child is closed.
         self._effects.close_child(message.job_id)
 
     def _conclude(self, record: JobRecord, ended: Exit, tail: str) -> None:
@@ -282,6 +284,7 @@ class JobsSupervisor:
         if record.is_ended:
             self._book.forget(job_id)
             return
+        # Its caller was cancelled: the command is ended, and nobody is told.
         if record.audience is not Audience.NOBODY:
             self._book.put(record.moved(audience=Audience.NOBODY))
         self._end(job_id, ExitReason.MANUAL_CANCEL)
@@ -296,6 +299,7 @@ class JobsSupervisor:
 
     def _look_for_silence(self, job_id: str) -> None:
         before = self._book.live(job_id)
+        # A child that is being ended may be silent while it cleans up; its exit is the news.
         if before is None or before.state is JobState.STOPPING:
             return
         due_ms, now_ms = self._look_due_ms[job_id], self._ctx.now_ms()

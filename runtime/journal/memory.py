@@ -39,6 +39,7 @@ class AnsweredCommit:
 
     async def wait(self) -> CommitOutcome:
         """The answer."""
+        # So that a caller in a loop lets other tasks run and can be cancelled.
         await trio.lowlevel.checkpoint()
         return self.outcome
 
@@ -80,6 +81,7 @@ class MemoryJournal:
 
     def append(self, batch: Batch, /) -> AnsweredCommit:
         """Take a batch; one whose number does not follow the owner's last one is not taken."""
+        # A gap or a repeat is a mistake of the writer, and must not be committed as if it were none.
         if batch.seq != self._next_seq.get(batch.owner, 0):
             self._failed += 1
             return _UNAVAILABLE
@@ -124,6 +126,7 @@ class MemoryJournal:
     async def take_mail(self, owners: Iterable[str]) -> AsyncIterator[Sequence[Mail]]:  # noqa: ARG002  the port's
         """There is never any."""
         await trio.lowlevel.checkpoint()
+        # Makes this an async generator, as the port wants, without anything to yield.
         for _ in ():
             yield ()
 

@@ -81,6 +81,7 @@ class SystemDrain:
             kernel.nursery.start_soon(self._phases, name=f"drain of {kernel.name}")
             kernel.close_admission()
         deadline = kernel.clock.deadline_s(kernel.clock.now_ms() + grace_ms)
+        # A second call can shorten the grace and never lengthens it.
         self._grace.deadline = min(self._grace.deadline, deadline)
         await self._done.wait()
         assert self.report is not None
@@ -134,6 +135,7 @@ class SystemDrain:
         if self.commits is not None:
             self.commits.close()  # before the actors end: no restart must wait for a commit any more
         for cell in list(kernel.cells.values()):
+            # The others hold nothing to report, and there may be a million of them.
             if cell.life or cell.has_mail or cell.extras:
                 lifecycle.kill(cell, Cause.DRAINED)
         kernel.wake()  # the dispatcher sees that the kernel is closed, and ends

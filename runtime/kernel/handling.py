@@ -37,6 +37,7 @@ def start(cell: Cell, message: Any, sender: Sender, result: object, *, control: 
     coroutine = cast("Coroutine[Any, Any, Any]", result)
     kernel = cell.kernel
     if cell.state is not State.RUNNING or not kernel.handlings_allowed:
+        # Closed, or Python warns that it was never awaited.
         coroutine.close()
         reason = DeadReason.DRAINED if cell.state is State.RUNNING else DeadReason.KILLED
         kernel.dead_letter(cell.address, message, sender, reason)

@@ -172,7 +172,7 @@ class Kernel(Generic[C]):
         return trio.lowlevel.Abort.SUCCEEDED
 
     def _set_alarm(self, at_ms: int) -> None:
-        # A later instant needs nothing: the dispatcher reads the earliest timer again before it parks.
+        # A later instant needs nothing: when the alarm fires, the dispatcher reads the earliest timer again.
         if at_ms < self.alarm_ms and self.alarm is not None:
             self.alarm_ms = at_ms
             self.alarm.deadline = self.clock.deadline_s(at_ms)

@@ -184,7 +184,7 @@ class Mailbox(Sender, ABC, Generic[C]):
         """Take the message of a timer into the user lane, whatever the room."""
         if self.queue is None:
             self.queue = _new_queue(self.spec.mailbox)
-        # Never refused: there is one per key at most, so they are bounded by construction, and none can be lost.
+        # Never refused: there is one per key at most, which bounds them.
         self.queue.extend((message, timer))
         self.timer_messages += 1
         self.arrived()

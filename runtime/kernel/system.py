@@ -115,6 +115,7 @@ class ActorSystem:
         Raises:
             AddressError: One of them is unknown, or in a group already.
         """
+        # All are checked before any is changed: a group is made whole or not at all.
         cells = [self._require(address) for address in members]
         for cell in cells:
             if cell.extras is not None and cell.extras.group is not None:
@@ -128,6 +129,8 @@ class ActorSystem:
         cell = self._kernel.cells.get(address)
         if cell is None or cell.state is not State.STOPPED or not self._kernel.open:
             return False
+        # A new cell, not the old one again: STOPPED has no way out, and a task that still holds the old one must not
+        # act on it.
         successor = self._kernel.cells[address] = new_cell(self._kernel, address, cell.spec)
         if cell.extras is not None and cell.extras.group is not None:
             group = successor.need_extras().group = cell.extras.group
