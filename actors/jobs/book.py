@@ -41,6 +41,7 @@ class JobBook:
         """The job is as this record says."""
         self._jobs[record.id] = record
         self._ctx.save(self._agent_id, record)
+        # An effect, so handles see a record when it is committed and not before.
         self._effects.show_job(record)
 
     def finish(self, job_id: str) -> None:

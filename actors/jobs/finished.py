@@ -1,8 +1,7 @@
 """Which finished jobs are kept, and for how long.
 
 A finished job is listed until it is too old, or its agent has too many; the oldest is dropped first. Its record can
-stay longer than that: a notice that is held or refused has yet to be told, and one that was sent may come back. To
-drop those with the others was tried: of 60 exits at once, ten were then neither seen nor announced.
+stay longer than that: a notice that is held or refused has yet to be told, and one that was sent may come back.
 """
 
 from __future__ import annotations
@@ -105,6 +104,7 @@ def _is_done_with(record: JobRecord, now_ms: int) -> bool:
         case NoticeState.SENT:
             return now_ms >= _ended_ms(record) + REFUSAL_PATIENCE_MS
         case NoticeState.HELD | NoticeState.REFUSED:
+            # To drop these with the others was tried: of 60 exits at once, ten were then neither seen nor announced.
             return False
         case NoticeState.NONE:
             raise AssertionError(f"{record.id} has not ended")

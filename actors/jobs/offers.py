@@ -2,7 +2,7 @@
 
 A refusal is heard of, an acceptance is not. So a full queue is probed: one notice for each session, the oldest first,
 after a delay that doubles while refusals come. When a round was not refused, the next follows soon and offers twice as
-many. To offer all of them every second was tried; 55 waiting exits then pushed everything else out of the ledger.
+many.
 """
 
 from __future__ import annotations
@@ -69,6 +69,7 @@ class Offers:
         for job_id in self._waiting:
             key = session_keys[job_id]
             counts[key] = counts.get(key, 0) + 1
+            # To offer all of them every second was tried: 55 waiting exits pushed everything else out of the ledger.
             if counts[key] <= self._round_count:
                 taken.append(job_id)
         for job_id in taken:

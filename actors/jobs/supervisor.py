@@ -257,6 +257,7 @@ class JobsSupervisor:
                 self._effects.show_job(record.moved(notice=NoticeState.SETTLED))  # to those who wait all the same
                 self._book.forget(record.id)
             case Audience.CALLER:
+                # Its caller says itself whether it was shown the exit; until then nobody else is told.
                 self._book.put(record.moved(notice=NoticeState.HELD))
             case Audience.OWNER:
                 self._book.finish(record.id)

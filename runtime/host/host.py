@@ -78,6 +78,7 @@ class Host:
         self._wait_gone(self._parts.roster.remove(agent_id, forget=forget))
 
     def _wait_gone(self, agent_id: str) -> None:
+        # In a task of the host: removing is synchronous, and the agent's turn ends when it ends.
         self._parts.nursery.start_soon(self._parts.roster.wait_gone, agent_id)
 
     def reconfigure_agent(self, spec: AgentSpec) -> None:

@@ -60,6 +60,7 @@ class MemoryJournal:
 
     identity: str
     _read_ms: Callable[[], int] = field(default=_wall_clock_ms, alias="now_ms")
+    # Here and not in the store: a second host on the same journal goes on where the first one stopped.
     images: dict[str, Any] = field(factory=dict[str, Any])
     _next_seq: dict[str, int] = field(factory=dict[str, int])
     _committed: int = 0

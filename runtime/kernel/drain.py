@@ -28,6 +28,7 @@ from .commits import Commits
 from .dead_letters import DeadLetter
 from .kernel import Kernel
 
+# Bounded: actors that tell each other for ever would keep the drain from its end.
 SETTLE_S: Final = 1.0
 """How long, in phase 4, actors may go on telling each other things."""
 

@@ -3,9 +3,7 @@
 Internal. People use :class:`~.system.ActorSystem`.
 
 The kernel is generic over what it registers (:class:`~.cell.Cell`), and knows of it only what :class:`Registered` says.
-So the cell can name the kernel, the modules that act on cells can name both, and no two modules import each other. The
-other way round, with the cell generic over the kernel, half of the kernel's attributes would have to be repeated in a
-protocol class.
+So the cell can name the kernel, the modules that act on cells can name both, and no two modules import each other.
 """
 
 from __future__ import annotations
@@ -50,6 +48,8 @@ class Registered(Protocol):
         ...
 
 
+# The other way round, with the cell generic over the kernel, half of the kernel's attributes would have to be repeated
+# in a protocol class.
 C = TypeVar("C", bound=Registered)
 
 

@@ -1,14 +1,9 @@
 """The mailbox: two lanes, what is taken and what is refused, and what happens to one message too many.
 
 A lane of user messages is a bare :class:`collections.deque` in which each message is followed by its sender. It is made
-at the first message and let go when it is empty: an empty deque is 780 bytes, and most actors are idle. Nothing is
-allocated per message, so a million that wait do not make a million tuples for the garbage collector to walk over, which
-cost more than half of the rate with ten thousand actors. To take a message out costs two ``popleft``, no more than to
-swap a list out and to iterate over it, and nothing that was accepted is ever outside the mailbox: capacity, dropping,
-merging, crash and kill see one exact queue.
-
-:class:`Mailbox` is the base of :class:`~.cell.Cell` and not a part of it, because one more object per actor costs 100
-bytes and each ``tell`` one more step.
+at the first message and let go when it is empty: an empty deque is 780 bytes, and most actors are idle. To take a
+message out costs two ``popleft``, no more than to swap a list out and to iterate over it, and nothing that was accepted
+is ever outside the mailbox: capacity, dropping, merging, crash and kill see one exact queue.
 """
 
 from __future__ import annotations
@@ -74,6 +69,8 @@ class MergingQueue:
         return chain.from_iterable(self._entries.values())
 
 
+# Not a tuple per message: a million that wait would make a million tuples for the garbage collector to walk over, which
+# cost more than half of the rate with ten thousand actors.
 Queue = deque[Any] | MergingQueue
 """Message, sender, message, sender, ..."""
 
@@ -91,6 +88,7 @@ def waiting_count(queue: Queue | None) -> int:
     return 0 if queue is None else len(queue) // 2
 
 
+# The base of a cell and not a part of it: one more object per actor costs 100 bytes, and each tell one more step.
 @define(eq=False, repr=False, weakref_slot=False)
 class Mailbox(Sender, ABC, Generic[C]):
     """Takes messages, or says why not.

@@ -27,6 +27,7 @@ from .statistics import ActorStatistics, SystemStatistics, actor_statistics, sys
 M = TypeVar("M")
 
 
+# One object for all kinds that say nothing. Specifications are frozen, so it can be shared.
 _DEFAULT_MAILBOX: Final = MailboxSpec()
 _DEFAULT_RESTART: Final = RestartSpec()
 
@@ -40,6 +41,7 @@ class ActorSystem:
         self._kernel = kernel
         self._drain = drain
         self._drain_grace_ms = drain_grace_ms
+        # Kept from here: tell_from_thread is called where there is no Trio to ask.
         self._token = trio.lowlevel.current_trio_token()
 
     @property
@@ -106,6 +108,7 @@ class ActorSystem:
             raise InvalidInputError(f"spawn of {address!r}: {kernel.name} is {kernel.phase}, takes no new actors")
         spec = ActorSpec(address, factory, mailbox, restart, passivate_after_ms)
         cell = kernel.cells[address] = new_cell(kernel, address, spec)
+        # Scheduled without a message: what is spawned is made at once.
         cell.arrived()
         return ActorRef(cell)
 
