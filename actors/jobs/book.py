@@ -60,6 +60,7 @@ class JobBook:
         """Let finished jobs go that are too old or too many. Returns when to sweep again."""
         swept = self._finished.sweep(self._jobs, self._ctx.now_ms())
         for job_id in swept.unlisted:
+            # Listed no more, but its record stays until nothing can come of its notice.
             self._effects.drop_job(job_id)
         for job_id in swept.forgotten:
             self._report_untold(self._jobs[job_id])

@@ -102,6 +102,7 @@ def _is_done_with(record: JobRecord, now_ms: int) -> bool:
         case NoticeState.SETTLED:
             return True
         case NoticeState.SENT:
+            # Its notice may still be refused, and is then offered again from this record.
             return now_ms >= _ended_ms(record) + REFUSAL_PATIENCE_MS
         case NoticeState.HELD | NoticeState.REFUSED:
             # To drop these with the others was tried: of 60 exits at once, ten were then neither seen nor announced.

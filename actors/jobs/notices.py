@@ -45,6 +45,7 @@ class ExitNotices:
 
     def decide(self, record: JobRecord) -> None:
         """Settle, hold or send the notice of an ended job in the background."""
+        # Asked in the step that decides: who waited a moment ago may have gone or may have seen it.
         if self._view.is_seen(record.id):
             self._book.put(record.moved(notice=NoticeState.SETTLED))
         elif self._view.is_awaited(record.id):

@@ -40,6 +40,7 @@ class Offers:
         """The notice of this job was refused, at first or when it was offered again."""
         self._waiting[job_id] = None
         if job_id in self._offered:
+            # It is full again: the next round probes with one.
             self._round_count = 1
             self._delay_ms = min(2 * self._delay_ms, NOTICE_RETRY_MAX_MS)
             self._offered.clear()  # one refusal says it for the whole round

@@ -221,6 +221,7 @@ class JobsSupervisor:
         self._effects.start_child(record.id, message.spec)
 
     def _arm_timeout(self, record: JobRecord) -> None:
+        # From the start of the job, not from now: another life of the supervisor must not lengthen it.
         if record.spec.timeout_ms is not None:
             self._ctx.set_timer(("timeout", record.id), record.started_ms + record.spec.timeout_ms, _Timeout(record.id))
 

@@ -76,6 +76,7 @@ async def open_host(
                 nursery.cancel_scope.cancel(reason="the host closes")
     except BaseExceptionGroup as group:
         # A nursery wraps what leaves its body. The author of the body expects it as it was.
+        # Only when nothing failed beside the body: the error of an actor must not be hidden.
         if failure is not None and _leaves(group) <= _leaves(failure):
             raise failure from failure.__cause__
         raise

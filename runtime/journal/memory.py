@@ -44,6 +44,7 @@ class AnsweredCommit:
         return self.outcome
 
 
+# One object for every commit: this is on the way of every message.
 _COMMITTED: Final = AnsweredCommit(CommitOutcome.COMMITTED)
 _UNAVAILABLE: Final = AnsweredCommit(CommitOutcome.UNAVAILABLE)
 

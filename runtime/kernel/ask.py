@@ -95,6 +95,7 @@ class Ask(Request, Generic[T]):
 
     def abandon(self, _raise_cancel: object) -> trio.lowlevel.Abort:
         """The asker's task was cancelled."""
+        # What waits in the mailbox is left there: claim() says at delivery that nobody wants it any more.
         self.waiting = False
         self._settle()
         return trio.lowlevel.Abort.SUCCEEDED

@@ -55,6 +55,7 @@ class State(enum.Enum):
 
 
 _S = State
+# From each state, where a cell may go. One that is being killed may only stop: no crash or restart takes it back.
 MOVES: Final[dict[State, frozenset[State]]] = {
     _S.DORMANT: frozenset({_S.WAKING, _S.STOPPED}),
     _S.WAKING: frozenset({_S.RUNNING, _S.STOPPED}),
@@ -67,7 +68,6 @@ MOVES: Final[dict[State, frozenset[State]]] = {
     _S.RESTARTING: frozenset({_S.RUNNING, _S.BACKOFF, _S.STOPPED}),
     _S.STOPPED: frozenset(),
 }
-"""From each state, where a cell may go."""
 
 # Cheaper to look up than enum members.
 _DORMANT, _WAKING, _RESTARTING, _STOPPED = State.DORMANT, State.WAKING, State.RESTARTING, State.STOPPED

@@ -94,6 +94,7 @@ class SystemDrain:
             frozen_timers = kernel.timers.freeze()
             with self._grace:
                 await kernel.wait_until(kernel.quiet)
+            # Asked again: the grace may end in the very step in which the last work does.
             in_time = kernel.quiet()
             kernel.letters.collect_drained()  # from here on, so that letters of the cancel phase are reported as well
             cancelled = await self._cancel()

@@ -181,6 +181,7 @@ class Kernel(Generic[C]):
 
     def idle(self) -> bool:
         """Nothing can be done now: nothing is ready, handled or committed. Timers and backoffs may be pending."""
+        # Without a dispatcher nothing is handled any more, so nobody must wait for it.
         return self.dispatcher_gone or not (self.ready or self.handlings or self.in_flight)
 
     def quiet(self) -> bool:

@@ -70,6 +70,7 @@ def passivate(cell: Cell) -> bool:
     armed timer, a watch, a request to answer, or a commit in flight.
     """
     life = cell.life
+    # Timers and watches end with the life, so an actor that has one is not idle, however long it rests.
     if life is None or cell.state is not State.IDLE or life.timers is not None or life.watching:
         return False
     if life.in_flight or (cell.extras is not None and cell.extras.requests):
@@ -113,6 +114,7 @@ def terminate(
     cell.kernel.remember_ended(cell)
     watch.tell_watchers(cell)
     cell.kernel.observe(Edge.STOPPED, cell.address, watch.terminated(cell))
+    # Last: whoever waits for the end finds it complete.
     if extras.end_event is not None:
         extras.end_event.set()
 

@@ -235,6 +235,7 @@ class Mailbox(Sender, ABC, Generic[C]):
         while len(queue) - 2 * self.timer_messages >= room:
             if self.spec.mailbox.overflow is MailboxOverflow.REJECT:
                 return False
+            # LATEST has room for one message, so to drop the oldest is to replace it.
             self._drop_oldest(queue)
         return True
 
@@ -257,6 +258,7 @@ class Mailbox(Sender, ABC, Generic[C]):
             return not full
         key = merge.key(message)
         older = queue.find(key)
+        # Also when the mailbox is full: to merge takes no room.
         if older is not None:
             queue.put(key, (merge.combine(older[0], message), sender))
             self.kernel.merged += 1
