@@ -41,6 +41,7 @@ class JobBook:
         """The job is as this record says."""
         self._jobs[record.id] = record
         self._ctx.save(self._agent_id, record)
+        # An effect, so handles see a record when it is committed and not before.
         self._effects.show_job(record)
 
     def finish(self, job_id: str) -> None:
@@ -49,6 +50,7 @@ class JobBook:
 
     def forget(self, job_id: str) -> None:
         """The job is no longer kept."""
+        # The effect waits for the commit of the deletion: a job cannot come back after the host said that it was gone.
         del self._jobs[job_id]
         self._finished.discard(job_id)
         self._ctx.save(self._agent_id, JobForgotten(job_id))
@@ -58,6 +60,7 @@ class JobBook:
         """Let finished jobs go that are too old or too many. Returns when to sweep again."""
         swept = self._finished.sweep(self._jobs, self._ctx.now_ms())
         for job_id in swept.unlisted:
+            # Listed no more, but its record stays until nothing can come of its notice.
             self._effects.drop_job(job_id)
         for job_id in swept.forgotten:
             self._report_untold(self._jobs[job_id])

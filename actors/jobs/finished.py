@@ -1,8 +1,7 @@
 """Which finished jobs are kept, and for how long.
 
 A finished job is listed until it is too old, or its agent has too many; the oldest is dropped first. Its record can
-stay longer than that: a notice that is held or refused has yet to be told, and one that was sent may come back. To
-drop those with the others was tried: of 60 exits at once, ten were then neither seen nor announced.
+stay longer than that: a notice that is held or refused has yet to be told, and one that was sent may come back.
 """
 
 from __future__ import annotations
@@ -64,6 +63,7 @@ class FinishedJobs:
         excess = len(self._unlisted) - len(forgotten) - UNLISTED_COUNT_MAX
         if excess > 0:
             done_with = set(forgotten)
+            # The oldest go first, told or not: the bound must hold whatever the notices wait for.
             forgotten += islice((job_id for job_id in self._unlisted if job_id not in done_with), excess)
         if len(self._unlisted) > len(forgotten) and self._look_ms is None:
             self._look_ms = now_ms + REFUSAL_PATIENCE_MS
@@ -102,8 +102,10 @@ def _is_done_with(record: JobRecord, now_ms: int) -> bool:
         case NoticeState.SETTLED:
             return True
         case NoticeState.SENT:
+            # Its notice may still be refused, and is then offered again from this record.
             return now_ms >= _ended_ms(record) + REFUSAL_PATIENCE_MS
         case NoticeState.HELD | NoticeState.REFUSED:
+            # To drop these with the others was tried: of 60 exits at once, ten were then neither seen nor announced.
             return False
         case NoticeState.NONE:
             raise AssertionError(f"{record.id} has not ended")

@@ -45,6 +45,7 @@ class ExitNotices:
 
     def decide(self, record: JobRecord) -> None:
         """Settle, hold or send the notice of an ended job in the background."""
+        # Asked in the step that decides: who waited a moment ago may have gone or may have seen it.
         if self._view.is_seen(record.id):
             self._book.put(record.moved(notice=NoticeState.SETTLED))
         elif self._view.is_awaited(record.id):
@@ -63,6 +64,7 @@ class ExitNotices:
         record = self._book.get(job_id)
         if record is None or not record.is_ended or record.notice is NoticeState.SETTLED:
             return
+        # Its notice is on its way or queued: without this the agent would be told of what it has seen.
         if record.notice is NoticeState.SENT:
             contract = record.contract
             seen = NoticeSeen(contract.session_key, exit_context_key(job_id), contract.agent_id)
@@ -75,6 +77,7 @@ class ExitNotices:
     def refused(self, job_id: str) -> None:
         """There was no room. A sender that lives can try again; a child that has ended cannot, so its notice waits."""
         record = self._book.get(job_id)
+        # A refusal may come after the exit was seen; then there is nothing to offer again.
         if record is not None and record.notice is NoticeState.SENT:
             self._book.put(record.moved(notice=NoticeState.REFUSED))
             self._offers.refused(job_id)
@@ -92,6 +95,7 @@ class ExitNotices:
             if record is not None and record.notice is NoticeState.REFUSED
         }
         for job_id in self._offers.take({job_id: record.contract.session_key for job_id, record in refused.items()}):
+            # Somebody may have looked while the notice waited for room.
             if self._view.is_seen(job_id):
                 self._book.put(refused[job_id].moved(notice=NoticeState.SETTLED))
             else:

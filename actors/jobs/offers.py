@@ -2,7 +2,7 @@
 
 A refusal is heard of, an acceptance is not. So a full queue is probed: one notice for each session, the oldest first,
 after a delay that doubles while refusals come. When a round was not refused, the next follows soon and offers twice as
-many. To offer all of them every second was tried; 55 waiting exits then pushed everything else out of the ledger.
+many.
 """
 
 from __future__ import annotations
@@ -40,6 +40,7 @@ class Offers:
         """The notice of this job was refused, at first or when it was offered again."""
         self._waiting[job_id] = None
         if job_id in self._offered:
+            # It is full again: the next round probes with one.
             self._round_count = 1
             self._delay_ms = min(2 * self._delay_ms, NOTICE_RETRY_MAX_MS)
             self._offered.clear()  # one refusal says it for the whole round
@@ -59,6 +60,7 @@ class Offers:
             session_keys: The session of each notice that still waits. One that is not named is settled.
         """
         self._is_armed = False
+        # Nothing of the last round came back: there is room, so it may be more and sooner.
         if self._offered:
             self._round_count = min(2 * self._round_count, ROUND_COUNT_MAX)
             self._delay_ms = NOTICE_RETRY_MS
@@ -68,6 +70,7 @@ class Offers:
         for job_id in self._waiting:
             key = session_keys[job_id]
             counts[key] = counts.get(key, 0) + 1
+            # To offer all of them every second was tried: 55 waiting exits pushed everything else out of the ledger.
             if counts[key] <= self._round_count:
                 taken.append(job_id)
         for job_id in taken:

@@ -185,6 +185,7 @@ class JobsSupervisor:
     def _take_up(self, record: JobRecord) -> None:
         """Go on with a stored job. Its timers have gone with the supervisor before this one."""
         is_ours = record.boot == self._boot
+        # Only the supervisor began again; the child goes on, and its exit is still to come.
         if is_ours and not record.is_ended and self._view.is_outstanding(record.id):
             self._arm_timeout(record)
             self._arm_silence(record)
@@ -216,9 +217,11 @@ class JobsSupervisor:
         self._book.put(record)
         self._arm_timeout(record)
         self._arm_silence(record)
+        # The effect comes after the commit of the record, so a child that nobody knows of cannot exist.
         self._effects.start_child(record.id, message.spec)
 
     def _arm_timeout(self, record: JobRecord) -> None:
+        # From the start of the job, not from now: another life of the supervisor must not lengthen it.
         if record.spec.timeout_ms is not None:
             self._ctx.set_timer(("timeout", record.id), record.started_ms + record.spec.timeout_ms, _Timeout(record.id))
 
@@ -232,6 +235,7 @@ class JobsSupervisor:
     def _end(self, job_id: str, reason: ExitReason, grace_ms: int | None = None) -> None:
         record = self._book.live(job_id)
         if record is not None:
+            # The effect is sent each time, for a shorter grace; only the first changes the record.
             if record.state is not JobState.STOPPING:
                 self._book.put(record.moved(JobState.STOPPING))
             self._effects.end_child(job_id, reason, record.spec.grace_ms if grace_ms is None else grace_ms)
@@ -240,6 +244,7 @@ class JobsSupervisor:
         record = self._book.live(message.job_id)
         if record is not None:
             self._conclude(record, message.exit, message.tail)
+        # Also for a job that is no longer live: wait_idle and the drain wait until each child is closed.
         self._effects.close_child(message.job_id)
 
     def _conclude(self, record: JobRecord, ended: Exit, tail: str) -> None:
@@ -253,6 +258,7 @@ class JobsSupervisor:
                 self._effects.show_job(record.moved(notice=NoticeState.SETTLED))  # to those who wait all the same
                 self._book.forget(record.id)
             case Audience.CALLER:
+                # Its caller says itself whether it was shown the exit; until then nobody else is told.
                 self._book.put(record.moved(notice=NoticeState.HELD))
             case Audience.OWNER:
                 self._book.finish(record.id)
@@ -280,6 +286,7 @@ class JobsSupervisor:
         if record.is_ended:
             self._book.forget(job_id)
             return
+        # Its caller was cancelled: the command is ended, and nobody is told.
         if record.audience is not Audience.NOBODY:
             self._book.put(record.moved(audience=Audience.NOBODY))
         self._end(job_id, ExitReason.MANUAL_CANCEL)
@@ -294,6 +301,7 @@ class JobsSupervisor:
 
     def _look_for_silence(self, job_id: str) -> None:
         before = self._book.live(job_id)
+        # A child that is being ended may be silent while it cleans up; its exit is the news.
         if before is None or before.state is JobState.STOPPING:
             return
         due_ms, now_ms = self._look_due_ms[job_id], self._ctx.now_ms()

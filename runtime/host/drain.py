@@ -37,6 +37,7 @@ class HostDrain:
         self._shell = shell
         self._tickets = tickets
         self._events_retained = events_retained
+        # The scope is made here and not in the task, so that shorten() has it before the task has run.
         self._grace = trio.CancelScope(deadline=trio.current_time() + grace_ms / 1000)
         self._done = trio.Event()
         self._report: DrainReport | None = None
@@ -58,6 +59,7 @@ class HostDrain:
                 await self._outstanding.wait_quiet()
             interrupted = self._interrupt_turns()
             children = await self._end_children()
+            # After the turns: a wake whose turn has ended still gets its outcome, the others are told of the drain.
             self._tickets.close()
             self._outstanding.abandon()
             self._report = DrainReport(

@@ -78,6 +78,7 @@ class Host:
         self._wait_gone(self._parts.roster.remove(agent_id, forget=forget))
 
     def _wait_gone(self, agent_id: str) -> None:
+        # In a task of the host: removing is synchronous, and the agent's turn ends when it ends.
         self._parts.nursery.start_soon(self._parts.roster.wait_gone, agent_id)
 
     def reconfigure_agent(self, spec: AgentSpec) -> None:
@@ -99,6 +100,7 @@ class Host:
             HostClosedError: The host is draining.
         """
         self._check_open()
+        # Loaded before anything is changed: a handler that cannot be loaded leaves the old configuration whole.
         specs = configured_agents(config)
         self.config = config
         self._parts.turns.resize(config.turns_max)
@@ -186,6 +188,7 @@ class Host:
         Cancellation: the wake goes on.
         """
         sender = self._parts.sender
+        # The session has one turn at a time: the wait and the turn would wait for each other (openclaw#13508).
         sender.check_no_wait_for_itself(session_key, agent_id)
         wake = wake_of(
             session_key, source, intent, reason, coalesce_ms, agent_id, tasks, delivery, heartbeat_interval_ms
@@ -214,6 +217,7 @@ class Host:
         Cancellation: the wakes go on.
         """
         sender, roster = self._parts.sender, self._parts.roster
+        # All are asked before any is waited for: one slow agent must not delay the wakes of the others.
         asked = {
             agent_id: sender.ask(
                 wake_of(None, source, intent, reason, coalesce_ms, agent_id, tasks, delivery, heartbeat_interval_ms),

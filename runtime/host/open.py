@@ -42,7 +42,9 @@ async def open_host(
     Cancellation: turns are cancelled, children ended with their trees; nothing outlives the block.
     """
     config = load_handlers(config or HostConfig())  # what is wrong with it is said before anything starts
+    # In UTC milliseconds, anchored once: a later jump of the wall clock opens and closes no cooldown.
     clock = clock or Clock.start(time.time_ns() // 1_000_000)
+    # Ids of jobs and turns outlive the process as (boot, number), so no two runs may share a boot.
     boot = secrets.token_hex(8)
     store = Store(journal or MemoryJournal(boot), AgentImage, apply)
     links = _Links()
@@ -69,10 +71,12 @@ async def open_host(
                 raise
             finally:
                 with trio.CancelScope(shield=True):
+                    # Shielded: a cancel of the block must not leave a child behind.
                     await host.drain(grace=0 if failure else None)
                 nursery.cancel_scope.cancel(reason="the host closes")
     except BaseExceptionGroup as group:
         # A nursery wraps what leaves its body. The author of the body expects it as it was.
+        # Only when nothing failed beside the body: the error of an actor must not be hidden.
         if failure is not None and _leaves(group) <= _leaves(failure):
             raise failure from failure.__cause__
         raise

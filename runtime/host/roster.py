@@ -80,6 +80,7 @@ class Roster:
         agent_id = ctx.address.partition(":")[2]
         resident = self._residents[agent_id]
         state = load_state(self._image_of(agent_id), resident.settings, ctx.now_ms())
+        # Neither is stored: both are the host's to know, so each life is told anew.
         state.paused, state.retired = self.is_paused, resident.leaving
         return Agent(ctx, state, ports)
 
@@ -116,6 +117,7 @@ class Roster:
         is_leaving = spec.id in self._residents
         self._residents[spec.id] = _Resident(spec, settings)
         self._directory.enter(spec.id, address)
+        # A namesake that is leaving goes on until its turn has ended; wait_gone revives the address then.
         if not is_leaving:
             self._system.revive(address)
         if is_leaving or settings.heartbeat is not None or self._image_of(spec.id).sessions:
@@ -140,6 +142,7 @@ class Roster:
             raise self._unknown(agent_id)
         resident = self._residents[agent_id]
         resident.leaving = Leaving(REMOVED, forget)
+        # By the control lane, as all of these: a full mailbox must not keep an agent here.
         self._system.signal(f"{AGENT_KIND}:{agent_id}", Retire(resident.leaving))
         return agent_id
 
@@ -152,6 +155,7 @@ class Roster:
         resident = self._residents.get(agent_id)
         if resident is None:
             return
+        # It was added again while it was leaving.
         if resident.leaving is None:
             if self._system.revive(address):
                 self._system.signal(address, Configure(resident.settings))
@@ -193,6 +197,7 @@ class Roster:
         self.is_paused = paused
         for agent_id in self._residents:
             address = f"{AGENT_KIND}:{agent_id}"
+            # To tell the others would make an agent that sleeps; make_agent reads the pause when it wakes.
             if self._system.is_active(address):
                 self._system.signal(address, Pause(paused))
 

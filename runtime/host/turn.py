@@ -114,6 +114,7 @@ class Turn:
 
     async def exec_background(self, command: Command, **options: Unpack[JobKeywords]) -> JobHandle:
         """Run a command in the background. It outlives the turn; its exit wakes this session, and no other."""
+        # Whatever the caller said: the name of the method is the promise.
         options["background"] = True
         return await self.exec(command, **options)
 

@@ -39,10 +39,12 @@ class AnsweredCommit:
 
     async def wait(self) -> CommitOutcome:
         """The answer."""
+        # So that a caller in a loop lets other tasks run and can be cancelled.
         await trio.lowlevel.checkpoint()
         return self.outcome
 
 
+# One object for every commit: this is on the way of every message.
 _COMMITTED: Final = AnsweredCommit(CommitOutcome.COMMITTED)
 _UNAVAILABLE: Final = AnsweredCommit(CommitOutcome.UNAVAILABLE)
 
@@ -59,6 +61,7 @@ class MemoryJournal:
 
     identity: str
     _read_ms: Callable[[], int] = field(default=_wall_clock_ms, alias="now_ms")
+    # Here and not in the store: a second host on the same journal goes on where the first one stopped.
     images: dict[str, Any] = field(factory=dict[str, Any])
     _next_seq: dict[str, int] = field(factory=dict[str, int])
     _committed: int = 0
@@ -80,6 +83,7 @@ class MemoryJournal:
 
     def append(self, batch: Batch, /) -> AnsweredCommit:
         """Take a batch; one whose number does not follow the owner's last one is not taken."""
+        # A gap or a repeat is a mistake of the writer, and must not be committed as if it were none.
         if batch.seq != self._next_seq.get(batch.owner, 0):
             self._failed += 1
             return _UNAVAILABLE
@@ -124,6 +128,7 @@ class MemoryJournal:
     async def take_mail(self, owners: Iterable[str]) -> AsyncIterator[Sequence[Mail]]:  # noqa: ARG002  the port's
         """There is never any."""
         await trio.lowlevel.checkpoint()
+        # Makes this an async generator, as the port wants, without anything to yield.
         for _ in ():
             yield ()
 

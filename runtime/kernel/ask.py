@@ -95,11 +95,13 @@ class Ask(Request, Generic[T]):
 
     def abandon(self, _raise_cancel: object) -> trio.lowlevel.Abort:
         """The asker's task was cancelled."""
+        # What waits in the mailbox is left there: claim() says at delivery that nobody wants it any more.
         self.waiting = False
         self._settle()
         return trio.lowlevel.Abort.SUCCEEDED
 
     def _settle(self) -> None:
+        # The only place where a request ends, so no book can be left out and a late reply finds it settled.
         self.settled = True
         extras = self.callee.need_extras()
         extras.requests.pop(self, None)
@@ -114,6 +116,7 @@ class Ask(Request, Generic[T]):
 
 async def request(callee: Cell, make: Callable[[Ask[T]], Any]) -> T:
     """Send what ``make`` returns and wait for the reply."""
+    # A ref may have outlived its actor; the books of the request must be those of the one that answers.
     callee = callee.present()
     kernel = callee.kernel
     asker = present_handling(kernel)
@@ -141,6 +144,7 @@ def admit_parked(callee: Cell) -> None:
     assert callee.extras is not None
     parked = callee.extras.parked
     for ask in list(parked):
+        # At the first that finds no room: to try the others would let them overtake it.
         if not _put(callee, parked[ask], ask):
             return
         del parked[ask]
@@ -176,6 +180,7 @@ def _refuse_cycle(asker: Handling, callee: Cell) -> None:
             )
         if cell not in seen and cell.life is not None and cell.life.handling is not None:
             seen.add(cell)
+            # Only asynchronous messages can wait for a reply, so the handlings are all the edges there are.
             asked = [cell.kernel.cells.get(ask.callee_address) for ask in cell.life.handling.requests]
             path.extend(cell for cell in asked if cell is not None)
 
@@ -200,6 +205,7 @@ def _submit(callee: Cell, message: Any, ask: Ask[Any]) -> None:
 
 def _expire(kernel: Kernel[Cell]) -> None:
     now_ms = kernel.clock.now_ms()
+    # All have the same deadline, so they are due in the order in which they were made.
     for ask in list(takewhile(lambda ask: ask.due_ms <= now_ms, kernel.requests)):
         ask.expire()
     oldest = next(iter(kernel.requests), None)

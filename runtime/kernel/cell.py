@@ -1,15 +1,13 @@
 """The cell: all there is of a registered actor that is idle, and every change of its state.
 
-A million of them fit in one process, so a cell is a slotted object with what every actor needs, and the rest is in two
-records that are made when first needed: :class:`Life` lasts as long as one behaviour, and
-:class:`~.extras.Extras` remembers across restarts what few actors need.
+A million of them fit in one process, so a cell is a slotted object with what every actor needs. Two records are made
+when first needed: :class:`Life` for one behaviour, :class:`~.extras.Extras` for what few actors need over restarts.
 
 One enum says where a cell stands, one table which moves are legal, and each move is a method here; an illegal one
 raises, and nothing has happened (h11's state tables are the model). A cell is in the ready-queue exactly while it is
 WAKING, READY or RESTARTING, and somebody else will come back to it (the dispatcher, a task, an alarm) while it is
-RUNNING, HANDLING, KILLING or in BACKOFF. Who has work for a cell that is DORMANT or IDLE schedules it. One exception:
-a cell that ends while it stands in the ready-queue is left there, because to search the queue would make the end of
-many actors quadratic; the dispatcher passes over it.
+RUNNING, HANDLING, KILLING or in BACKOFF. Who has work for a cell that is DORMANT or IDLE schedules it. The
+exception is a cell that ends while it stands there: see :meth:`Cell.end`.
 """
 
 from __future__ import annotations
@@ -57,6 +55,7 @@ class State(enum.Enum):
 
 
 _S = State
+# From each state, where a cell may go. One that is being killed may only stop: no crash or restart takes it back.
 MOVES: Final[dict[State, frozenset[State]]] = {
     _S.DORMANT: frozenset({_S.WAKING, _S.STOPPED}),
     _S.WAKING: frozenset({_S.RUNNING, _S.STOPPED}),
@@ -69,7 +68,6 @@ MOVES: Final[dict[State, frozenset[State]]] = {
     _S.RESTARTING: frozenset({_S.RUNNING, _S.BACKOFF, _S.STOPPED}),
     _S.STOPPED: frozenset(),
 }
-"""From each state, where a cell may go."""
 
 # Cheaper to look up than enum members.
 _DORMANT, _WAKING, _RESTARTING, _STOPPED = State.DORMANT, State.WAKING, State.RESTARTING, State.STOPPED
@@ -219,6 +217,7 @@ class Cell(Mailbox["Cell"]):
             return Refusal.STOPPED if self.known else Refusal.UNKNOWN
         if self.stopping is not None or self.state is State.KILLING or self.kernel.closed:
             return Refusal.STOPPED
+        # In a drain actors still tell each other what they need to finish.
         return Refusal.DRAINING if not self.kernel.open and sender is OUTSIDE else None
 
     def control_refusal(self) -> Refusal | None:
@@ -313,6 +312,8 @@ class Cell(Mailbox["Cell"]):
 
     def end(self) -> None:
         """It is no more."""
+        # It may stand in the ready-queue, and is left there: to search the queue would make the end of many actors
+        # quadratic. The dispatcher passes over it.
         self._move(State.STOPPED)
         self.life = self.stopping = None
         self.room = 0

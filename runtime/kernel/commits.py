@@ -11,12 +11,10 @@ because several actors may save for one owner, and the journal keeps the order o
 one agent whose commit is slow or refused must not hold up a thousand others.
 
 When a commit fails, everything that came after it for that owner is taken back: the effects that wait are dropped, and
-each actor concerned ends its life. A new one begins from what is committed, a second later, because a journal without
-room must not be asked again by a busy loop. The mailbox stays. What becomes of the messages that are taken back follows
-from what they are: the control lane carries facts (an exit, the end of a turn), which happened whatever the journal
-says, so they are put back at the head and handled again; the user lane carries requests, which become dead letters, so
-that the host can refuse their callers; the message of a timer is forgotten, because the new life arms its own timers.
-When the journal says ``FENCED`` another host owns the agent: the actor is stopped, and its facts are dead letters too.
+each actor concerned ends its life. A new one begins from what is committed, a second later. The mailbox stays. What
+becomes of a message that is taken back follows from what it is: a fact is handled again, a request becomes a dead
+letter, the message of a timer is forgotten. When the journal says ``FENCED`` another host owns the agent: the actor is
+stopped, and its facts are dead letters too.
 
 Rejected: to stop the actor until its commit is answered (a disk of 5 ms per commit would be 200 messages a second per
 agent, and one slow agent in a group of actors would stand for all); to undo a state by inverse operations (each is a
@@ -45,6 +43,7 @@ from .effects import perform
 from .kernel import Kernel
 from .sender import Sender
 
+# Not at once: a journal without room must not be asked again by a busy loop.
 RELOAD_MS: Final = 1_000
 """How long after a failed commit the owner's actors begin again."""
 
@@ -149,6 +148,7 @@ class Commits:
         assert life.owner is not None
         line = self._lines.get(life.owner)
         commit = None
+        # After a failure nothing is appended until the owner begins again: it comes from a state that is taken back.
         if records and (line is None or line.failed is None):
             commit = self.recorder.append(life.owner, records, mail)
             if line is None and commit.outcome is _COMMITTED:  # the way of a journal in memory: no entry, no task
@@ -214,6 +214,7 @@ class Commits:
         with line.scope:  # shielded: in a drain, what is committed is still performed
             while line.entries:
                 head = line.entries[0]
+                # Whatever has no commit of its own was done by _advance, so the head waits for an answer.
                 assert isinstance(head, _Handled), line.owner
                 assert head.commit is not None, line.owner
                 await head.commit.wait()
@@ -249,6 +250,7 @@ class Commits:
         self._close_line(line)
 
     def _close_line(self, line: _Line) -> None:
+        # It may be closed already: by take(), which saw the last answer before the task did, or by close().
         if self._lines.get(line.owner) is line:
             del self._lines[line.owner]
             self.kernel.in_flight -= 1
@@ -275,8 +277,11 @@ class Commits:
             cell, sender = entry.life.cell, entry.sender
             entry.life.in_flight -= 1
             cell_facts = facts.setdefault(cell, [])
+            # A factory is called again anyway, and the new life arms its own timers.
             if sender is None or sender.exempt:
                 continue
+            # The control lane carries facts (an exit, the end of a turn), which happened whatever the journal says. The
+            # user lane carries requests; as dead letters they let the host refuse their callers.
             if entry.control and not fenced and cell.state is not State.STOPPED:
                 cell_facts.append((entry.message, sender))
             else:

@@ -16,6 +16,7 @@ CURRENT: Final[contextvars.ContextVar[Handling | None]] = contextvars.ContextVar
 def present_handling(kernel: Kernel[Cell]) -> Handling | None:
     """The handling that the present task belongs to."""
     handling = CURRENT.get()
+    # A child task that outlives the handling, or a task of another system, does not speak for the actor.
     return None if handling is None or handling.over or handling.cell.kernel is not kernel else handling
 
 

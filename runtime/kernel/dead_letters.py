@@ -1,7 +1,6 @@
 """Dead letters: every message that was refused, dropped or not handled, with its sender and the reason, and counted.
 
-The ring is bounded; the counts are not. Logging is throttled: an emitted line costs some 15 us, and a flood of refusals
-is when this hurts most.
+The ring is bounded; the counts are not. Logging is throttled.
 """
 
 from __future__ import annotations
@@ -16,6 +15,7 @@ from loguru import logger
 
 RING_MAX: Final = 1_000
 LOG_WINDOW_MS: Final = 1_000
+# An emitted line costs some 15 us, and a flood of refusals is when this hurts most.
 LOG_LINES_MAX: Final = 10
 """At most so many lines per window. How many were held back is logged when the next window begins."""
 

@@ -28,6 +28,7 @@ from .commits import Commits
 from .dead_letters import DeadLetter
 from .kernel import Kernel
 
+# Bounded: actors that tell each other for ever would keep the drain from its end.
 SETTLE_S: Final = 1.0
 """How long, in phase 4, actors may go on telling each other things."""
 
@@ -81,6 +82,7 @@ class SystemDrain:
             kernel.nursery.start_soon(self._phases, name=f"drain of {kernel.name}")
             kernel.close_admission()
         deadline = kernel.clock.deadline_s(kernel.clock.now_ms() + grace_ms)
+        # A second call can shorten the grace and never lengthens it.
         self._grace.deadline = min(self._grace.deadline, deadline)
         await self._done.wait()
         assert self.report is not None
@@ -92,6 +94,7 @@ class SystemDrain:
             frozen_timers = kernel.timers.freeze()
             with self._grace:
                 await kernel.wait_until(kernel.quiet)
+            # Asked again: the grace may end in the very step in which the last work does.
             in_time = kernel.quiet()
             kernel.letters.collect_drained()  # from here on, so that letters of the cancel phase are reported as well
             cancelled = await self._cancel()
@@ -134,6 +137,7 @@ class SystemDrain:
         if self.commits is not None:
             self.commits.close()  # before the actors end: no restart must wait for a commit any more
         for cell in list(kernel.cells.values()):
+            # The others hold nothing to report, and there may be a million of them.
             if cell.life or cell.has_mail or cell.extras:
                 lifecycle.kill(cell, Cause.DRAINED)
         kernel.wake()  # the dispatcher sees that the kernel is closed, and ends

@@ -9,6 +9,7 @@ from .kernel import Kernel
 from .mailbox import waiting_count
 from .statistics import system_statistics
 
+# A host that hangs may have thousands of each; a page must stay a page.
 DUMP_LINES_MAX: Final = 20
 """At most so many actors of each sort in a dump."""
 

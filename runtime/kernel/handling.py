@@ -3,9 +3,7 @@
 One at a time per actor; while it runs, messages wait, and stop, interrupt and kill are served. The task is named after
 the actor and starts in an empty :class:`contextvars.Context`, so nothing of the sender's shows through.
 
-Four things can leave the task. Our own cancel, caught by the handling's scope: interrupted, no crash. An exception,
-also one that arose in cleanup during our cancel: a crash. Only ``Cancelled``: the cancel came from further out, and
-passes on. A group with both: the crash is recorded, and the rest passes on.
+Four things can leave the task: our own cancel, an exception, a cancel from further out, or a group of the last two.
 """
 
 from __future__ import annotations
@@ -37,6 +35,7 @@ def start(cell: Cell, message: Any, sender: Sender, result: object, *, control: 
     coroutine = cast("Coroutine[Any, Any, Any]", result)
     kernel = cell.kernel
     if cell.state is not State.RUNNING or not kernel.handlings_allowed:
+        # Closed, or Python warns that it was never awaited.
         coroutine.close()
         reason = DeadReason.DRAINED if cell.state is State.RUNNING else DeadReason.KILLED
         kernel.dead_letter(cell.address, message, sender, reason)
@@ -57,12 +56,15 @@ def _spawn(handling: Handling, coroutine: Coroutine[Any, Any, Any]) -> None:
 async def run_handling(handling: Handling, coroutine: Coroutine[Any, Any, Any]) -> None:
     """The task."""
     try:
+        # Our own cancel is caught by this scope: interrupted, no crash. What its cleanup raises is a crash.
         with handling.scope:
             await coroutine
     except (trio.Cancelled, KeyboardInterrupt):
+        # It came from further out and is not the actor's, so it passes on.
         _ended(handling, None, cut_from_outside=True)
         raise
     except BaseExceptionGroup as group:
+        # The crash is recorded, and the rest passes on.
         outer, crash = group.split((trio.Cancelled, KeyboardInterrupt))
         _ended(handling, crash, cut_from_outside=outer is not None)
         if outer is not None:

@@ -3,9 +3,7 @@
 Internal. People use :class:`~.system.ActorSystem`.
 
 The kernel is generic over what it registers (:class:`~.cell.Cell`), and knows of it only what :class:`Registered` says.
-So the cell can name the kernel, the modules that act on cells can name both, and no two modules import each other. The
-other way round, with the cell generic over the kernel, half of the kernel's attributes would have to be repeated in a
-protocol class.
+So the cell can name the kernel, the modules that act on cells can name both, and no two modules import each other.
 """
 
 from __future__ import annotations
@@ -50,6 +48,8 @@ class Registered(Protocol):
         ...
 
 
+# The other way round, with the cell generic over the kernel, half of the kernel's attributes would have to be repeated
+# in a protocol class.
 C = TypeVar("C", bound=Registered)
 
 
@@ -133,6 +133,8 @@ class Kernel(Generic[C]):
         cell = self.cells.get(address)
         if cell is None:
             spec = self.kinds.get(address.partition(":")[0])
+            # After the end nothing is registered any more: _end_all has walked over the cells, and a new one would be
+            # missed.
             if spec is not None and not self.closed:
                 cell = self.cells[address] = self.make_cell(self, address, spec)
         return cell
@@ -170,6 +172,7 @@ class Kernel(Generic[C]):
         return trio.lowlevel.Abort.SUCCEEDED
 
     def _set_alarm(self, at_ms: int) -> None:
+        # A later instant needs nothing: when the alarm fires, the dispatcher reads the earliest timer again.
         if at_ms < self.alarm_ms and self.alarm is not None:
             self.alarm_ms = at_ms
             self.alarm.deadline = self.clock.deadline_s(at_ms)
@@ -178,6 +181,7 @@ class Kernel(Generic[C]):
 
     def idle(self) -> bool:
         """Nothing can be done now: nothing is ready, handled or committed. Timers and backoffs may be pending."""
+        # Without a dispatcher nothing is handled any more, so nobody must wait for it.
         return self.dispatcher_gone or not (self.ready or self.handlings or self.in_flight)
 
     def quiet(self) -> bool:
@@ -203,6 +207,7 @@ class Kernel(Generic[C]):
     def settled(self) -> None:
         """Something has come to rest: wake those whose condition holds. Called when every book says so already."""
         if self._waiters:
+            # Only those whose condition holds: each wake of the others would cost a step of their task for nothing.
             for waiter in [w for w in self._waiters if w[0]()]:
                 self._waiters.remove(waiter)
                 waiter[1].set()
@@ -214,6 +219,7 @@ class Kernel(Generic[C]):
     ) -> None:
         """A message for ``to`` will not be handled."""
         detail = "" if error is None else repr(error)
+        # The letter first: whoever is told below may look it up.
         self.letters.add(DeadLetter(self.clock.now_ms(), sender.label(), to, reason, message, detail))
         if sender.special:  # a request: whoever waits for its answer is told
             sender.lost(f"{reason.value} {detail}".strip(), error)
@@ -256,6 +262,7 @@ class Kernel(Generic[C]):
 
     def escalate(self, failure: BaseException) -> None:
         """End the whole system with these exceptions."""
+        # The first failure is raised; what fails after it does so in a system that ends already.
         if self.failure is None:
             self.failure = failure
             self.nursery.cancel_scope.cancel(reason="an actor escalated its failure")

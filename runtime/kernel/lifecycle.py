@@ -23,8 +23,10 @@ def stop(cell: Cell, why: Stopping = Stopping.ASKED) -> bool:
     if cell.state is State.STOPPED or cell.state is State.KILLING or cell.stopping is not None:
         return False
     cell.stop(why)
+    # They were never accepted, so they are not among what a stopping actor finishes.
     for parked in list(cell.extras.parked if cell.extras else ()):
         parked.lost("stopped", None)
+    # Nothing is left to finish, so the end does not wait for the restart.
     if cell.state is State.BACKOFF and not cell.has_mail:
         terminate(cell, Cause.STOPPED)
     else:
@@ -68,6 +70,7 @@ def passivate(cell: Cell) -> bool:
     armed timer, a watch, a request to answer, or a commit in flight.
     """
     life = cell.life
+    # Timers and watches end with the life, so an actor that has one is not idle, however long it rests.
     if life is None or cell.state is not State.IDLE or life.timers is not None or life.watching:
         return False
     if life.in_flight or (cell.extras is not None and cell.extras.requests):
@@ -84,6 +87,7 @@ def passivate(cell: Cell) -> bool:
 def await_passivation(cell: Cell, life: Life, after_ms: int) -> None:
     """An actor rests: count the time to its passivation from now on."""
     life.idle_from_ms = cell.kernel.clock.now_ms()
+    # An alarm that is armed is left: moving it at each message would cost more than to look again when it fires.
     if life.passivation is None:
         due_ms = life.idle_from_ms + after_ms
         life.passivation = cell.kernel.timers.arm_alarm(due_ms, partial(_passivation_due, life, after_ms))
@@ -110,6 +114,7 @@ def terminate(
     cell.kernel.remember_ended(cell)
     watch.tell_watchers(cell)
     cell.kernel.observe(Edge.STOPPED, cell.address, watch.terminated(cell))
+    # Last: whoever waits for the end finds it complete.
     if extras.end_event is not None:
         extras.end_event.set()
 
@@ -136,6 +141,7 @@ def _passivation_due(life: Life, after_ms: int) -> None:
     if now_ms >= due_ms:
         if passivate(cell):
             return
+        # It is idle but has a timer, a watch, a request or a commit: look again after the whole time.
         due_ms = now_ms + after_ms
     life.passivation = cell.kernel.timers.arm_alarm(due_ms, partial(_passivation_due, life, after_ms))
 

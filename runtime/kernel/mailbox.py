@@ -1,15 +1,9 @@
 """The mailbox: two lanes, what is taken and what is refused, and what happens to one message too many.
 
 A lane of user messages is a bare :class:`collections.deque` in which each message is followed by its sender. It is made
-at the first message and let go when it is empty: an empty deque is 780 bytes, and most actors are idle. Nothing is
-allocated per message, so a million that wait do not make a million tuples for the garbage collector to walk over, which
-cost more than half of the rate with ten thousand actors. To take a message out costs two ``popleft``, no more than to
-swap a list out and to iterate over it, and nothing that was accepted is ever outside the mailbox: capacity, dropping,
-merging, crash and kill see one exact queue. A message and its sender go in by one ``extend``: a Ctrl-C between two
-``append`` would leave the lane out of step for ever.
-
-:class:`Mailbox` is the base of :class:`~.cell.Cell` and not a part of it, because one more object per actor costs 100
-bytes and each ``tell`` one more step.
+at the first message and let go when it is empty: an empty deque is 780 bytes, and most actors are idle. To take a
+message out costs two ``popleft``, no more than to swap a list out and to iterate over it, and nothing that was accepted
+is ever outside the mailbox: capacity, dropping, merging, crash and kill see one exact queue.
 """
 
 from __future__ import annotations
@@ -51,6 +45,7 @@ class MergingQueue:
 
     def popleft(self) -> Any:
         """The message at the head; the next time, its sender."""
+        # The dispatcher takes a message and its sender by two popleft, as from a deque; the second one waits here.
         if not self._halves:
             self._halves.extend(self._entries.popitem(last=False)[1])
         return self._halves.popleft()
@@ -74,6 +69,8 @@ class MergingQueue:
         return chain.from_iterable(self._entries.values())
 
 
+# Not a tuple per message: a million that wait would make a million tuples for the garbage collector to walk over, which
+# cost more than half of the rate with ten thousand actors.
 Queue = deque[Any] | MergingQueue
 """Message, sender, message, sender, ..."""
 
@@ -91,6 +88,7 @@ def waiting_count(queue: Queue | None) -> int:
     return 0 if queue is None else len(queue) // 2
 
 
+# The base of a cell and not a part of it: one more object per actor costs 100 bytes, and each tell one more step.
 @define(eq=False, repr=False, weakref_slot=False)
 class Mailbox(Sender, ABC, Generic[C]):
     """Takes messages, or says why not.
@@ -145,6 +143,8 @@ class Mailbox(Sender, ABC, Generic[C]):
         refusal = self.refusal(sender)
         if refusal is not None:
             present = self.present()
+            # A ref may have outlived its actor: when another one has the address now, that one takes the message or
+            # refuses it.
             return self._refused(refusal, message, sender) if present is self else present.offer(message, sender)
         if not self.put(message, sender):
             return self._refused(Refusal.FULL, message, sender)
@@ -172,6 +172,7 @@ class Mailbox(Sender, ABC, Generic[C]):
         else:
             taken = self._make_room(queue)
             if taken:
+                # One extend: a Ctrl-C between two appends would leave the lane out of step for ever.
                 queue.extend((message, sender))
         if taken:
             self.arrived()
@@ -181,6 +182,7 @@ class Mailbox(Sender, ABC, Generic[C]):
         """Take the message of a timer into the user lane, whatever the room."""
         if self.queue is None:
             self.queue = _new_queue(self.spec.mailbox)
+        # Never refused: there is one per key at most, which bounds them.
         self.queue.extend((message, timer))
         self.timer_messages += 1
         self.arrived()
@@ -190,6 +192,7 @@ class Mailbox(Sender, ABC, Generic[C]):
         if control:
             if self.control is None:
                 self.control = deque()
+            # extendleft reverses what it is given, and entries must keep their order.
             self.control.extendleft(reversed(entries))
             return
         if self.queue is None:
@@ -232,6 +235,7 @@ class Mailbox(Sender, ABC, Generic[C]):
         while len(queue) - 2 * self.timer_messages >= room:
             if self.spec.mailbox.overflow is MailboxOverflow.REJECT:
                 return False
+            # LATEST has room for one message, so to drop the oldest is to replace it.
             self._drop_oldest(queue)
         return True
 
@@ -254,6 +258,7 @@ class Mailbox(Sender, ABC, Generic[C]):
             return not full
         key = merge.key(message)
         older = queue.find(key)
+        # Also when the mailbox is full: to merge takes no room.
         if older is not None:
             queue.put(key, (merge.combine(older[0], message), sender))
             self.kernel.merged += 1

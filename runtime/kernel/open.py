@@ -69,6 +69,7 @@ def open_system(
     """
 
     def kernel_in(nursery: trio.Nursery) -> Kernel[Cell]:
+        # On a virtual clock a run must not depend on how fast the machine is: no slices, no guard.
         realtime = type(trio.lowlevel.current_clock()).__name__ == _REAL_CLOCK
         return Kernel(
             name,
@@ -88,7 +89,7 @@ def open_system(
 
 @final
 class _Opening(AbstractAsyncContextManager[ActorSystem]):
-    """The nursery around the body. By hand, because a nursery would wrap the body's exception into a group."""
+    """The nursery around the body, entered by hand: ``async with`` would wrap the body's exception into a group."""
 
     def __init__(
         self,

@@ -86,6 +86,7 @@ class ActorRef(Generic[M_contra]):
         return lifecycle.kill(self._cell.present())
 
     def __eq__(self, other: object) -> bool:
+        # By address, not by cell: a ref is good across the end of its cell and a successor of the same address.
         return isinstance(other, ActorRef) and self.address == other.address and self._cell.kernel is other._cell.kernel
 
     def __hash__(self) -> int:

@@ -2,7 +2,7 @@
 
 A message waits together with its sender, so that a dead letter can be attributed. Two kinds of senders are asked once
 more at the moment of delivery, because their message may have lost its purpose: a request whose asker has gone, and a
-message of a timer that was armed again. Other messages pay for that question with one test of ``special``, no more.
+message of a timer that was armed again.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ class Sender:
     """Base of actors, timers, requests and the outside."""
 
     __slots__ = ()
+    # All other messages pay for the question with one test of this, no more.
     special: ClassVar[bool] = False
     """Whether :meth:`claim` is asked before delivery."""
     exempt: ClassVar[bool] = False

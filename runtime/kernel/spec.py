@@ -61,6 +61,7 @@ class MailboxSpec:
     @property
     def room(self) -> int:
         """How long the user lane may become on the fast path: two places per message. Merging never takes it."""
+        # The fast path would put messages in without asking for their keys.
         if isinstance(self.overflow, Merge):
             return 0
         return 2 if self.overflow is MailboxOverflow.LATEST else 2 * self.capacity

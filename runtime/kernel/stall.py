@@ -54,6 +54,7 @@ class StallGuard:
         while not self._stopped.wait(LOOK_S):
             seen = self._activity()
             now_s = time.monotonic()
+            # The count is part of what is seen: an actor that handles many quick messages is busy, not stuck.
             if seen is None or seen != self._seen:
                 self._seen, self._since_s, self._reported = seen, now_s, False
             elif now_s - self._since_s >= STALL_S and not self._reported:

@@ -40,6 +40,7 @@ def crashed(cell: Cell, error: BaseException, entry: tuple[Any, Sender] | None, 
     _record(cell, error)
     _end_life(cell)  # before anybody is told: its timers and watches must not fire in between
     decision = _decide(cell, crashed=True)
+    # Put back before the requests are failed: those that still wait in the mailbox are kept, this one included.
     again = isinstance(decision, Restart) and entry is not None and _try_again(cell, entry, control=control)
     if entry is not None and not again:
         cell.need_extras().attempts = 0
@@ -49,6 +50,7 @@ def crashed(cell: Cell, error: BaseException, entry: tuple[Any, Sender] | None, 
         return  # an observer that was told of the crash has killed it
     if isinstance(decision, GiveUp):
         _give_up(cell, decision, error)
+    # A crash while stopping does not lose the rest: with mail it is restarted to finish what it accepted.
     elif cell.stopping is not None and not cell.has_mail:
         lifecycle.terminate(cell, Cause.CRASHED, error)
     else:
@@ -74,6 +76,7 @@ def stopped_itself(cell: Cell) -> None:
         return
     if cell.life is not None:
         lifecycle.call_on_stop(cell.life)
+    # It is permanent, so its stop was not for good: messages are taken again.
     cell.stopped_itself()
     _restart_group(cell, decision.at_ms)
 
@@ -110,6 +113,8 @@ def _record(cell: Cell, error: BaseException) -> None:
     kernel.crashes += 1
     extras.crashes += 1
     spec = cell.spec.restart
+    # An escalation raises every exception that led to it; otherwise only the latest is of use, and exceptions hold
+    # frames.
     kept = spec.intensity if spec.exhausted is Exhausted.ESCALATE else 0
     extras.errors = [*extras.errors[-kept:], error] if kept else [error]
     logger.opt(exception=error).error("{} crashed: {!r}", cell.address, error, actor=cell.address)
@@ -126,6 +131,7 @@ def _decide(cell: Cell, *, crashed: bool) -> Restart | GiveUp:
     decision = decide_restart(
         cell.spec.restart, extras.history, now_ms=kernel.clock.now_ms(), crashed=crashed, draw=kernel.draw()
     )
+    # Only a restart counts for the window: whoever is given up has no next one.
     if isinstance(decision, Restart):
         extras.history = decision.history
     return decision
@@ -145,6 +151,7 @@ def _restart_group(cell: Cell, at_ms: int) -> None:
     for member in [cell] if group is None else group.affected_by(cell):
         if member is cell:  # even one that has no life, because its factory raised
             restart_at(cell, at_ms)
+        # Its cleanup may still run: it begins again when its task has ended, not beside it.
         elif member.state is State.HANDLING:
             assert member.life is not None
             assert member.life.handling is not None

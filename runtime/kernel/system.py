@@ -27,6 +27,7 @@ from .statistics import ActorStatistics, SystemStatistics, actor_statistics, sys
 M = TypeVar("M")
 
 
+# One object for all kinds that say nothing. Specifications are frozen, so it can be shared.
 _DEFAULT_MAILBOX: Final = MailboxSpec()
 _DEFAULT_RESTART: Final = RestartSpec()
 
@@ -40,6 +41,7 @@ class ActorSystem:
         self._kernel = kernel
         self._drain = drain
         self._drain_grace_ms = drain_grace_ms
+        # Kept from here: tell_from_thread is called where there is no Trio to ask.
         self._token = trio.lowlevel.current_trio_token()
 
     @property
@@ -106,6 +108,7 @@ class ActorSystem:
             raise InvalidInputError(f"spawn of {address!r}: {kernel.name} is {kernel.phase}, takes no new actors")
         spec = ActorSpec(address, factory, mailbox, restart, passivate_after_ms)
         cell = kernel.cells[address] = new_cell(kernel, address, spec)
+        # Scheduled without a message: what is spawned is made at once.
         cell.arrived()
         return ActorRef(cell)
 
@@ -115,6 +118,7 @@ class ActorSystem:
         Raises:
             AddressError: One of them is unknown, or in a group already.
         """
+        # All are checked before any is changed: a group is made whole or not at all.
         cells = [self._require(address) for address in members]
         for cell in cells:
             if cell.extras is not None and cell.extras.group is not None:
@@ -128,6 +132,8 @@ class ActorSystem:
         cell = self._kernel.cells.get(address)
         if cell is None or cell.state is not State.STOPPED or not self._kernel.open:
             return False
+        # A new cell, not the old one again: STOPPED has no way out, and a task that still holds the old one must not
+        # act on it.
         successor = self._kernel.cells[address] = new_cell(self._kernel, address, cell.spec)
         if cell.extras is not None and cell.extras.group is not None:
             group = successor.need_extras().group = cell.extras.group

@@ -32,6 +32,7 @@ def unwatch(watcher: Life, address: str) -> None:
     for watched in list(watcher.watching or ()):
         if watched.address == address:
             watcher.forget_watch(watched)
+    # What waits is taken back as well: after unwatch returns, no Terminated of that actor arrives.
     control = watcher.cell.control
     if control:
         watcher.cell.control = deque(
@@ -47,6 +48,7 @@ def tell_watchers(ended: Cell) -> None:
     message = terminated(ended)
     watchers = list(extras.watchers)
     extras.watchers.clear()
+    # The watchers end too, and to tell them would only make dead letters.
     if ended.kernel.closed:
         return
     for cell in watchers:
