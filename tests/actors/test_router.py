@@ -28,11 +28,14 @@ class World:
         self.decisions: list[Decision] = []
         self.answers: list[tuple[Ticket, Receipt]] = []
         self.driver.perform[effects.DECIDE] = lambda _address, decision, _b, _c: self.decisions.append(decision)
-        self.driver.perform[effects.ANSWER] = lambda _address, *answer: self.answers.append(answer[:2])
+        self.driver.perform[effects.ANSWER] = self._answer
         for agent_id in AGENTS:
             self.directory.enter(agent_id, f"agent:{agent_id}")
             self.inboxes[agent_id] = self.driver.listen(f"agent:{agent_id}")
         self.driver.spawn(ROUTER_ADDRESS, lambda ctx: Router(ctx, self.directory))
+
+    def _answer(self, _address: str, ticket: Ticket, receipt: Receipt, _c: object) -> None:
+        self.answers.append((ticket, receipt))
 
     def send(self, *messages: Routed) -> None:
         for message in messages:
