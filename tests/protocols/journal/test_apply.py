@@ -144,6 +144,10 @@ def test_an_event_id_is_never_used_twice_whatever_is_gone() -> None:
     assert image == AgentImage(event_id_max=7)
 
 
+def test_the_mark_of_the_event_ids_never_falls() -> None:
+    assert folded([event(7), EventsRemoved(A, (7,)), EventIdsUsed(3)]) == AgentImage(event_id_max=7)
+
+
 def test_an_event_that_has_changed_keeps_its_place() -> None:
     image = folded([event(1), event(2), event(1, text="changed")])
     assert [at.text for at in image.events[A].values()] == ["changed", "text"]

@@ -165,6 +165,7 @@ def test_a_failure_is_tried_again_within_the_cap(wake: PendingWake, policy: Retr
     following = after_turn(Failed("down"), wake, policy, now_ms=NOW, draw=draw).next
     assert isinstance(following, RetryAt)
     assert NOW <= following.at_ms <= NOW + policy.backoff.cap_ms
+    assert following.at_ms == NOW + policy.backoff.delay_ms(wake.attempt, draw)
     assert (following.held_by, following.reason) == (BACKOFF, "down")
 
 
