@@ -19,8 +19,8 @@ OPS: Final = "agent:ops:main"
 DEV: Final = "agent:dev:main"
 NO_GUARDS: Final = CooldownPolicy(min_spacing=0, flood_window=0, events_wait_for_due=False)
 GRACE_S: Final = 10
-CLOSE_S: Final = GRACE_S + 10
-"""The host's grace, then what the system allows for the rest."""
+CLOSE_S: Final = GRACE_S + 20
+"""The grace of the host, then 5 s for its children, 5 s for the actors, and what goes on top."""
 RESCUE_S: Final = 1_000
 """After this time the journal answers everything, so that a host that hangs fails its test and does not hang it."""
 
