@@ -9,6 +9,7 @@ from support.driver import Driver
 from wakeward.actors.router import ROUTER_ADDRESS, Directory, Routed, Router
 from wakeward.protocols import effects
 from wakeward.protocols.receipt import Receipt, Refusal
+from wakeward.protocols.sessions.locate import Location
 from wakeward.protocols.wakes.decision import Decision, DecisionKind
 from wakeward.protocols.wakes.messages import Notice, NoticeSeen, Ticket, Wake
 from wakeward.protocols.wakes.wake import Intent, Source
@@ -28,11 +29,14 @@ class World:
         self.decisions: list[Decision] = []
         self.answers: list[tuple[Ticket, Receipt]] = []
         self.driver.perform[effects.DECIDE] = lambda _address, decision, _b, _c: self.decisions.append(decision)
-        self.driver.perform[effects.ANSWER] = lambda _address, *answer: self.answers.append(answer[:2])
+        self.driver.perform[effects.ANSWER] = self._answer
         for agent_id in AGENTS:
             self.directory.enter(agent_id, f"agent:{agent_id}")
             self.inboxes[agent_id] = self.driver.listen(f"agent:{agent_id}")
         self.driver.spawn(ROUTER_ADDRESS, lambda ctx: Router(ctx, self.directory))
+
+    def _answer(self, _address: str, ticket: Ticket, receipt: Receipt, _c: object) -> None:
+        self.answers.append((ticket, receipt))
 
     def send(self, *messages: Routed) -> None:
         for message in messages:
@@ -177,3 +181,29 @@ def test_another_configuration_forgets_whose_a_key_was() -> None:
         found = directory.resolve("legacy", None)
         owners.append(None if isinstance(found, Receipt) else found.agent_id)
     assert owners == ["ops", "dev"]
+
+
+def test_whose_a_key_was_is_forgotten_with_the_agent() -> None:
+    directory = Directory()
+    directory.enter("ops", "agent:ops")
+    assert isinstance(directory.resolve(MAIN, None), Location)
+    assert directory.leave("ops")
+    assert isinstance(directory.resolve(MAIN, None), Receipt)
+
+
+def test_one_key_of_two_agents_is_found_for_each() -> None:
+    directory = Directory(unowned="ops")
+    for agent_id in AGENTS:
+        directory.enter(agent_id, f"agent:{agent_id}")
+    found = [directory.resolve("legacy", agent_id) for agent_id in (None, "dev", None)]
+    assert [at.agent_id for at in found if isinstance(at, Location)] == ["ops", "dev", "ops"]
+
+
+def test_the_keys_that_are_remembered_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("wakeward.actors.router._ROUTES_MAX", 3)
+    directory = Directory()
+    directory.enter("ops", "agent:ops")
+    for number in range(10):
+        found = directory.resolve(f"{MAIN}{number}", None)
+        assert isinstance(found, Location)
+        assert len(vars(directory)["_found"]) <= 3  # there is no other way to see it

@@ -5,9 +5,14 @@ from __future__ import annotations
 import itertools
 
 import pytest
+from attrs import evolve
 from wakeward.actors.agent.session import MOVES, Session, SessionState
+from wakeward.protocols.wakes.event import DeliveryContext, Event
 from wakeward.protocols.wakes.event_queue import EventQueue
+from wakeward.protocols.wakes.pending import PendingWake
 from wakeward.protocols.wakes.session_record import SessionRecord
+from wakeward.protocols.wakes.turn import TurnRequest
+from wakeward.protocols.wakes.wake import Intent, Source, WakeTask
 
 RESTING, PENDING, IN_LINE, SERVING, RUNNING, STUCK = SessionState
 
@@ -83,3 +88,41 @@ def test_a_session_with_events_is_not_forgotten() -> None:
     assert session.is_empty
     queue.enqueue("text", event_id=1, accepted_at_ms=0, source="hook")
     assert (session.is_empty, session.events_waiting) == (False, 1)
+
+
+KEY = "agent:ops:main"
+HOME = DeliveryContext("telegram", "42")
+ELSEWHERE = DeliveryContext("slack", "general")
+WAKE = PendingWake(
+    Source.HOOK, Intent.EVENT, "why", 1, 1, attempt=2, tasks=(WakeTask("nightly"),), heartbeat_interval_ms=60_000
+)
+
+
+def request_of(wake: PendingWake, events: int = 3) -> TurnRequest:
+    session = Session(KEY, SessionRecord(KEY, events_dropped=4))
+    if events:
+        session.queue = EventQueue(KEY)
+        session.queue.restore(
+            Event(number, KEY, f"event {number}", None, "hook", False, number, HOME) for number in range(events)
+        )
+    return session.request(wake, 7, "ops", now_ms=1_000, timeout_ms=60, shown_max=2)
+
+
+def test_a_turn_is_told_everything_of_its_wake_and_its_session() -> None:
+    request = request_of(WAKE)
+    assert (request.turn_id, request.agent_id, request.session_key) == (7, "ops", KEY)
+    assert (request.source, request.intent, request.reason) == (WAKE.source, WAKE.intent, WAKE.reason)
+    assert (request.reasons, request.reasons_omitted) == (WAKE.reasons, WAKE.reasons_omitted)
+    assert (request.attempt, request.tasks, request.heartbeat_interval_ms) == (2, WAKE.tasks, 60_000)
+    assert (request.started_at_ms, request.timeout_ms, request.events_dropped) == (1_000, 60, 4)
+
+
+def test_a_turn_is_shown_the_oldest_events_up_to_the_limit() -> None:
+    assert [event.id for event in request_of(WAKE).events] == [0, 1]
+    assert request_of(WAKE, events=0).events == ()
+
+
+def test_an_answer_goes_where_the_wake_says_else_where_the_events_came_from() -> None:
+    assert request_of(evolve(WAKE, delivery=ELSEWHERE)).delivery == ELSEWHERE
+    assert request_of(WAKE).delivery == HOME
+    assert request_of(WAKE, events=0).delivery is None

@@ -56,8 +56,14 @@ SESSIONS = st.builds(
     SessionRecord, TEXTS, st.builds(SessionWakes, MAYBE_WAKES, MAYBE_WAKES, MAYBE_WAKES, NUMBERS),
     st.lists(WAKES, max_size=1).map(tuple), st.none() | TURNS, st.booleans(), st.booleans(), NUMBERS,
 )  # fmt: skip
+
+
+def some_exit(reason: ExitReason, code: int | None, signal: str | None, detail: str) -> Exit:
+    return Exit(reason, code, None if code is not None else signal, 7, detail, signal)
+
+
 EXITS = st.builds(
-    lambda reason, code, signal, detail: Exit(reason, code, None if code is not None else signal, 7, detail, signal),
+    some_exit,
     st.sampled_from(ExitReason), MAYBE, NAMES, TEXTS,
 )  # fmt: skip
 JOBS = st.builds(
@@ -88,7 +94,7 @@ RECORDS: Final[dict[type, st.SearchStrategy[Any]]] = {
     JobRecord: JOBS,
     JobForgotten: st.builds(JobForgotten, TEXTS),
 }
-EACH_TYPE = pytest.mark.parametrize("record_type", RECORDS, ids=lambda record_type: record_type.__name__)
+EACH_TYPE = pytest.mark.parametrize("record_type", RECORDS, ids=[record_type.__name__ for record_type in RECORDS])
 
 
 def test_every_type_of_record_is_tried_here() -> None:

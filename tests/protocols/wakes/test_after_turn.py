@@ -30,8 +30,17 @@ GUARDS: Final = (SkipKind.NOT_DUE, SkipKind.MIN_SPACING, SkipKind.FLOOD)
 TASK: Final = WakeTask("nightly")
 POLICY: Final = RetryPolicy(attempts_max=3, backoff=Backoff(base=1, cap=300, jitter=0.0), busy=2, idle=60)
 
+
+def skipped(kind: SkipKind, retry_at_ms: int | None, reason: str) -> Skipped:
+    return Skipped(reason, retry_at_ms, kind=kind)
+
+
+def some_wake(source: Source, intent: Intent, attempt: int, tasks: tuple[WakeTask, ...], retained: bool) -> PendingWake:
+    return PendingWake(source, intent, "why", NOW - 10, NOW - 10, attempt=attempt, tasks=tasks, retained=retained)
+
+
 SKIPS = st.builds(
-    lambda kind, retry_at_ms, reason: Skipped(reason, retry_at_ms, kind=kind),
+    skipped,
     st.sampled_from(SkipKind),
     st.none() | st.integers(NOW, NOW + 1_000_000),
     st.sampled_from(["not now", "a reason"]),
@@ -39,9 +48,7 @@ SKIPS = st.builds(
 FAILURES = st.builds(Failed, st.text(max_size=10), st.booleans())
 OUTCOMES = st.builds(Ran, st.none() | st.text(max_size=5)) | SKIPS | FAILURES
 WAKES = st.builds(
-    lambda source, intent, attempt, tasks, retained: PendingWake(
-        source, intent, "why", NOW - 10, NOW - 10, attempt=attempt, tasks=tasks, retained=retained
-    ),
+    some_wake,
     st.sampled_from(Source),
     st.sampled_from(Intent),
     st.integers(0, 12),
@@ -106,7 +113,7 @@ def test_a_busy_skip_keeps_the_wake_and_says_what_holds_it(
 
 
 @pytest.mark.parametrize("intent", Intent)
-@pytest.mark.parametrize("kind", sorted(BUSY_KINDS, key=lambda kind: kind.value))
+@pytest.mark.parametrize("kind", [kind for kind in SkipKind if kind in BUSY_KINDS])
 def test_who_waits_for_idle_after_a_busy_skip(kind: SkipKind, intent: Intent) -> None:
     """A session that talks to somebody is not pressed by what nobody waits for (openclaw#123458)."""
     always = kind in (SkipKind.PREEMPTED, SkipKind.CHANNEL_NOT_READY)
@@ -158,6 +165,7 @@ def test_a_failure_is_tried_again_within_the_cap(wake: PendingWake, policy: Retr
     following = after_turn(Failed("down"), wake, policy, now_ms=NOW, draw=draw).next
     assert isinstance(following, RetryAt)
     assert NOW <= following.at_ms <= NOW + policy.backoff.cap_ms
+    assert following.at_ms == NOW + policy.backoff.delay_ms(wake.attempt, draw)
     assert (following.held_by, following.reason) == (BACKOFF, "down")
 
 

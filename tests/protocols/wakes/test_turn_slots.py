@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from attrs import define, field
+from attrs import asdict, define, field
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 from wakeward.protocols.wakes.turn_slots import Place, TurnSlots
@@ -203,3 +203,17 @@ class SlotsMachine(RuleBasedStateMachine):
 
 
 TestSlots = SlotsMachine.TestCase
+
+
+def test_nothing_is_kept_of_an_agent_that_wants_nothing() -> None:
+    slots = TurnSlots(1)
+    for key in ("one", "two", "three"):
+        slots.acquire("agent:ops", key, limit=1 if key == "three" else 2)
+    for key in ("three", "two", "one"):  # from its own line, from the line of the host, and a slot
+        slots.release("agent:ops", key)
+    slots.acquire("agent:ops", "one", limit=1)
+    slots.acquire("agent:ops", "two", limit=1)
+    slots.release("agent:ops", "one")
+    slots.release("agent:ops", "two")
+    kept = {name: value for name, value in asdict(slots, recurse=False).items() if name != "capacity"}
+    assert not any(kept.values()), kept

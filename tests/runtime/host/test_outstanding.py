@@ -135,13 +135,16 @@ async def test_a_message_that_nobody_has_handled_may_still_make_work(autojump_cl
     class Worker:
         def __init__(self, _ctx: Context) -> None: ...
 
-        def receive(self, _message: str) -> None:
+        async def receive(self, _message: str) -> None:
+            await trio.sleep(5)
             begin(stage.book, "session")
 
     async with staged() as stage:
         ref = stage.system.spawn("worker", Worker)
         assert ref.tell("work")
         stage.waits("idle", stage.book.wait_idle)
+        assert await stage.settled() == []
+        await trio.sleep(6)
         assert await stage.settled() == []
         end(stage.book, "session")
         assert await stage.settled() == ["idle"]
