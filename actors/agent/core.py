@@ -66,8 +66,10 @@ class AgentCore:
     def put(self, session: Session, record: SessionRecord) -> None:
         """Replace what is durable of a session."""
         session.record = record
-        if session is not self._changed:
-            self._note(session)
+        if self._changed is None:
+            self._changed = session
+        elif session is not self._changed:
+            self._changed_too[session.key] = session
 
     def _note(self, session: Session) -> None:
         if self._changed is None:

@@ -15,6 +15,7 @@ from typing import Final, assert_never, final
 from attrs import evolve
 
 from ...protocols.config import WithoutHeartbeat
+from ...protocols.effects import CLOSE_TURN, START_TURN
 from ...protocols.openclaw.listed_wakes import is_listed
 from ...protocols.values.duration import format_duration
 from ...protocols.wakes.after_turn import (
@@ -79,12 +80,17 @@ class SessionTurns:
 
     def serve(self, session: Session) -> None:
         """Work off what is ready, with a slot in hand."""
-        if not self._core.state.paused:
-            batch, left = session.record.wakes.take(self._core.now_ms)
-            self._core.put(session, session.record.with_wakes(left, batch))
+        core = self._core
+        if not core.state.paused:
+            batch, left = session.record.wakes.take(core.now_ms)
+            if batch:
+                core.put(session, session.record.with_wakes(left, batch[1:]))
+                if self._begins(session, batch[0]):
+                    return
         self._next_turn(session)
 
     def _next_turn(self, session: Session) -> None:
+        """Go on with what was taken; when nothing of it is left, give the slot back."""
         core, state = self._core, self._core.state
         while session.record.batch:
             record = session.record
@@ -93,17 +99,26 @@ class SessionTurns:
                 break
             wake = record.batch[0]
             core.put(session, record.with_wakes(record.wakes, record.batch[1:]))
-            seen = self._events.take_seen(session)
-            if seen and self._held.is_idle_exit(session, wake):
-                self._held.skip(session, wake, NO_EVENT)
-            elif not self._admits(wake):
-                self._held.skip(session, wake, _DISABLED)
-            elif not self._is_held(session, wake):
-                self._start(session, wake)
+            if self._begins(session, wake):
                 return
         core.ports.slots.release(core.address, session.key)
         core.rest(session)
-        self.advance(session)
+        if session.record.wakes or state.retired is not None:
+            self.advance(session)
+        else:
+            core.forget_if_empty(session)
+
+    def _begins(self, session: Session, wake: PendingWake) -> bool:
+        """Start the turn of a wake, if the gate lets it pass. Returns whether a turn has started."""
+        seen = session.queue is not None and self._events.take_seen(session)
+        if seen and self._held.is_idle_exit(session, wake):
+            self._held.skip(session, wake, NO_EVENT)
+        elif not self._admits(wake):
+            self._held.skip(session, wake, _DISABLED)
+        elif not self._is_held(session, wake):
+            self._start(session, wake)
+            return True
+        return False
 
     def _put_back(self, session: Session) -> None:
         """What was taken, and has not had its turn, is pending again."""
@@ -170,11 +185,11 @@ class SessionTurns:
             request.events_dropped,
         )
         core.put(session, session.record.with_turn(turn))
-        core.move(session, RUNNING)
+        session.move(RUNNING)  # it is busy before and after, so the host need not be told
         core.state.clock = core.state.clock.started(session.key, core.now_ms)
         core.decide(DecisionKind.STARTED, session.key, wake, wake.reason, turn_id=turn.turn_id)
         self._limit(session.key, turn)
-        core.effects.start_turn(request)
+        core.ctx.emit(START_TURN, request)
 
     def _limit(self, key: str, turn: TurnRecord) -> None:
         at_ms = turn.started_at_ms + turn.timeout_ms
@@ -211,7 +226,7 @@ class SessionTurns:
     def on_turn_ended(self, ended: TurnEnded) -> None:
         """Settle everything that follows from a turn."""
         core = self._core
-        core.effects.close_turn(ended.turn_id)
+        core.ctx.emit(CLOSE_TURN, ended.turn_id)
         session = core.state.sessions.get(ended.session_key)
         turn = None if session is None else session.record.turn
         if session is None or turn is None or (turn.boot, turn.turn_id) != (core.ports.boot, ended.turn_id):
@@ -231,7 +246,7 @@ class SessionTurns:
             core.rest(session)
             self.advance(session)
         else:
-            core.move(session, SERVING)
+            session.move(SERVING)  # busy before and after
             self._next_turn(session)
 
     def _settle(self, session: Session, turn: TurnRecord, outcome: Outcome, after: AfterTurn) -> None:
@@ -269,13 +284,14 @@ class SessionTurns:
 
     def _ran(self, session: Session, turn: TurnRecord, ran: Ran) -> None:
         core, wake = self._core, turn.wake
-        count = self._events.acknowledge(session, turn)
+        count = self._events.acknowledge(session, turn) if turn.event_ids else 0
         if turn.events_dropped:
             left = session.record.events_dropped - turn.events_dropped
             core.put(session, evolve(session.record, events_dropped=left))
         kind = DecisionKind.RAN
         core.decide(kind, session.key, wake, wake.reason, turn_id=turn.turn_id, text=ran.reply, events=count)
-        self._held.answer(wake, ran)
+        if wake.callers:
+            self._held.answer(wake, ran)
 
     def _failed(self, session: Session, turn: TurnRecord, failed: Failed) -> None:
         self._core.decide(DecisionKind.FAILED, session.key, turn.wake, failed.reason, turn_id=turn.turn_id)

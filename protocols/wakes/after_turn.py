@@ -20,9 +20,8 @@ from __future__ import annotations
 
 from typing import Final, assert_never, final
 
-from attrs import frozen
-
 from ..config import RetryPolicy
+from ..values.value_class import value_class
 from .pending import PendingWake
 from .turn import Failed, Outcome, Ran, SkipKind, Skipped
 from .wake import Intent, Source
@@ -39,7 +38,7 @@ _GUARDS: Final = frozenset({SkipKind.NOT_DUE, SkipKind.MIN_SPACING, SkipKind.FLO
 
 
 @final
-@frozen
+@value_class
 class Done:
     """The wake is answered. Events that are left get a wake of their own, not before ``rest_at_ms``."""
 
@@ -47,7 +46,7 @@ class Done:
 
 
 @final
-@frozen
+@value_class
 class RetryAt:
     """The wake is kept, and may pass from ``at_ms`` on.
 
@@ -62,7 +61,7 @@ class RetryAt:
 
 
 @final
-@frozen
+@value_class
 class BlockUntil:
     """The wake is kept, and nothing of its session starts before ``at_ms``, not even a manual wake: it is busy."""
 
@@ -72,7 +71,7 @@ class BlockUntil:
 
 
 @final
-@frozen
+@value_class
 class Park:
     """The tries are used up, or another try is useless. The next wake from outside starts from the beginning."""
 
@@ -83,7 +82,7 @@ Next = Done | RetryAt | BlockUntil | Park
 
 
 @final
-@frozen
+@value_class
 class AfterTurn:
     """What follows from the end of a turn.
 
