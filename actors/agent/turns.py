@@ -1,4 +1,6 @@
-"""From a due wake to the end of its turn. The way of a wake through a session:
+"""From a due wake to the end of its turn.
+
+The way of a wake through a session:
 
     pending -> its instant has come -> a turn slot of the host -> the gate
         -> held: pending again, retained until the instant that the guard named
@@ -18,21 +20,13 @@ from ...protocols.config import WithoutHeartbeat
 from ...protocols.effects import CLOSE_TURN, START_TURN
 from ...protocols.openclaw.listed_wakes import is_listed
 from ...protocols.values.duration import format_duration
-from ...protocols.wakes.after_turn import (
-    RETAINED_INTENTS,
-    AfterTurn,
-    BlockUntil,
-    Done,
-    Park,
-    RetryAt,
-    after_turn,
-)
+from ...protocols.wakes.after_turn import RETAINED_INTENTS, AfterTurn, Done, after_turn
 from ...protocols.wakes.cooldown import Deferral, DeferReason
 from ...protocols.wakes.decision import DecisionKind
 from ...protocols.wakes.pending import NO_WAKES, PendingWake
 from ...protocols.wakes.session_record import TurnRecord
 from ...protocols.wakes.turn import Failed, Outcome, Ran, Skipped
-from ...protocols.wakes.wake import Intent, Source
+from ...protocols.wakes.wake import Source
 from .core import AgentCore
 from .events import SessionEvents
 from .held import NO_EVENT, HeldWakes
@@ -72,10 +66,10 @@ class SessionTurns:
                     self.serve(session)
                     return
                 core.move(session, IN_LINE)
-            else:
-                core.rest(session)
-                if earliest_ms is not None and not core.state.paused:
-                    self._arm(session, earliest_ms)
+                return
+            core.rest(session)
+            if earliest_ms is not None and not core.state.paused:
+                self._arm(session, earliest_ms)
         core.forget_if_empty(session)
 
     def serve(self, session: Session) -> None:
@@ -95,7 +89,7 @@ class SessionTurns:
         while session.record.batch:
             record = session.record
             if state.paused or state.retired or record.wakes.blocked_until_ms > core.now_ms:
-                self._put_back(session)
+                self._held.put_back(session)
                 break
             wake = record.batch[0]
             core.put(session, record.with_wakes(record.wakes, record.batch[1:]))
@@ -103,7 +97,7 @@ class SessionTurns:
                 return
         core.ports.slots.release(core.address, session.key)
         core.rest(session)
-        if session.record.wakes or state.retired is not None:
+        if session.state is PENDING or state.retired is not None:
             self.advance(session)
         else:
             core.forget_if_empty(session)
@@ -119,13 +113,6 @@ class SessionTurns:
             self._start(session, wake)
             return True
         return False
-
-    def _put_back(self, session: Session) -> None:
-        """What was taken, and has not had its turn, is pending again."""
-        wakes = session.record.wakes
-        for wake in session.record.batch:
-            wakes = wakes.offer(wake)
-        self._core.put(session, session.record.with_wakes(wakes, ()))
 
     def _admits(self, wake: PendingWake) -> bool:
         """Whether a wake of this kind may start a turn at all."""
@@ -181,7 +168,7 @@ class SessionTurns:
             request.started_at_ms,
             request.timeout_ms,
             wake,
-            tuple(event.id for event in request.events),
+            tuple(event.id for event in request.events) if request.events else (),
             request.events_dropped,
         )
         core.put(session, session.record.with_turn(turn))
@@ -219,7 +206,7 @@ class SessionTurns:
         core.decide(DecisionKind.STUCK, session.key, turn.wake, why, turn_id=stuck.turn_id)
         self._held.answer(turn.wake, Failed(f"timed out, and {why}"))
         core.put(session, session.record.with_turn(evolve(turn, wake=evolve(turn.wake, callers=()))))
-        self._put_back(session)
+        self._held.put_back(session)
         core.ports.slots.release(core.address, session.key)
         core.move(session, STUCK)
 
@@ -261,26 +248,7 @@ class SessionTurns:
                 self._failed(session, turn, outcome)
             case _:
                 assert_never(outcome)
-        self._go_on(session, turn.wake, outcome, after)
-
-    def _go_on(self, session: Session, wake: PendingWake, outcome: Outcome, after: AfterTurn) -> None:
-        """Do with the wake what :mod:`~wakeward.protocols.wakes.after_turn` has decided."""
-        skipped = outcome if isinstance(outcome, Skipped) else None
-        if after.failed:
-            wake = self._next_try(wake)
-        match after.next:
-            case Done(rest_at_ms=rest_at_ms):
-                self._held.ensure_wake(session, rest_at_ms)
-            case RetryAt(at_ms=at_ms, held_by=held_by, reason=reason):
-                self._held.retain(session, wake, skipped, at_ms, held_by=held_by, reason=reason)
-            case BlockUntil(at_ms=at_ms, held_by=held_by, reason=reason):
-                self._held.retain(session, wake, skipped, 0, held_by=held_by, reason=reason, blocked_until_ms=at_ms)
-            case Park(reason=reason):
-                if not session.record.wakes:
-                    self._core.put(session, evolve(session.record, parked=True))
-                self._core.decide(DecisionKind.PARKED, session.key, wake, reason)
-            case _:
-                assert_never(after.next)
+        self._held.go_on(session, turn.wake, outcome, after)
 
     def _ran(self, session: Session, turn: TurnRecord, ran: Ran) -> None:
         core, wake = self._core, turn.wake
@@ -297,11 +265,6 @@ class SessionTurns:
         self._core.decide(DecisionKind.FAILED, session.key, turn.wake, failed.reason, turn_id=turn.turn_id)
         self._events.note_failed_turn(session, turn, failed.reason)
         self._held.answer(turn.wake, failed)
-
-    def _next_try(self, wake: PendingWake) -> PendingWake:
-        # The heartbeat of a failed turn has been. What is left is the work that it asked for.
-        intent = Intent.EVENT if wake.intent is Intent.SCHEDULED else wake.intent
-        return evolve(wake, attempt=wake.attempt + 1, intent=intent, callers=())
 
     # Timers, slots, the end
 
@@ -331,7 +294,7 @@ class SessionTurns:
             self._core.ctx.set_timer(("session", session.key), at_ms, SessionDue(session.key))
 
     def _give_up(self, session: Session, reason: str) -> None:
-        """The agent leaves. Callers are told, and what was not seen is a dead letter; a turn that runs may end first."""
+        """The agent leaves: callers are told, what was not seen is a dead letter. A turn that runs may end first."""
         core = self._core
         if session.record.wakes:
             for wake in session.record.wakes.all():

@@ -1,7 +1,7 @@
 """From records to state: recovery is a fold.
 
-An *image* is the committed state of one agent: what all its records, applied in order, come to. The host keeps the image
-of each agent beside the agent. After a crash, or when a commit fails, a new behaviour starts from it.
+An *image* is the committed state of one agent: what all its records, applied in order, come to. The host keeps the
+image of each agent beside the agent. After a crash, or when a commit fails, a new behaviour starts from it.
 """
 
 from __future__ import annotations

@@ -20,6 +20,8 @@ from __future__ import annotations
 
 from typing import Final, assert_never, final
 
+from attrs import evolve
+
 from ..config import RetryPolicy
 from ..values.value_class import value_class
 from .pending import PendingWake
@@ -116,6 +118,13 @@ def after_turn(outcome: Outcome, wake: PendingWake, retry: RetryPolicy, *, now_m
             return AfterTurn(counts=True, failed=True, next=_after_failure(outcome, wake, retry, now_ms, draw))
         case _:
             assert_never(outcome)
+
+
+def next_try(wake: PendingWake) -> PendingWake:
+    """The wake of a failed turn, for its next try."""
+    # The heartbeat of a failed turn has been. What is left is the work that it asked for.
+    intent = Intent.EVENT if wake.intent is Intent.SCHEDULED else wake.intent
+    return evolve(wake, attempt=wake.attempt + 1, intent=intent, callers=())
 
 
 def _after_skip(skipped: Skipped, wake: PendingWake, retry: RetryPolicy, now_ms: int) -> AfterTurn:

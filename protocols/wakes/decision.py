@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import enum
+
 from attrs import Factory, define
 
 from .wake import Intent, Source
