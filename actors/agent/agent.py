@@ -1,8 +1,9 @@
 """The agent: the one owner of its heartbeat, its sessions' events and wakes, and its cooldown clock.
 
 Its parts: :mod:`.session` says where a session stands, :mod:`.events` keeps events, :mod:`.turns` works off wakes,
-:mod:`.held` keeps those that have to wait, and this module takes in what the agent is told. What must hold after every message: a session with events that were promised
-a turn has a pending wake, an active turn or a place in line, or it is parked, visibly.
+:mod:`.held` keeps those that have to wait, and this module takes in what the agent is told. What must hold after every
+message: a session with events that were promised a turn has a pending wake, an active turn or a place in line, or it is
+parked, visibly.
 
 A message changes the state, and collects records and effects. If it raises, the behaviour is thrown away, and the next
 one starts from the committed image (:mod:`.state`).
@@ -54,10 +55,10 @@ class Agent:
         self._held = HeldWakes(self._core)
         self._turns = SessionTurns(self._core, self._events, self._held)
         self._turns.recover()
-        if state.retired is None:
-            self._arm_heartbeat()
-        else:
+        if state.retired is not None:
             self._leave()
+        elif state.settings.heartbeat is not None:  # a behaviour begins without timers: there is none to cancel
+            self._arm_heartbeat()
         self._core.flush()
 
     def receive(self, message: object, /) -> None:

@@ -37,7 +37,6 @@ class AgentCore:
         "address",
         "agent_id",
         "ctx",
-        "effects",
         "now_ms",
         "ports",
         "state",
@@ -45,7 +44,6 @@ class AgentCore:
 
     def __init__(self, ctx: Context, state: AgentState, ports: AgentPorts) -> None:
         self.ctx = ctx
-        self.effects = HostEffects(ctx)
         self.state = state
         self.ports = ports
         self.address = ctx.address
@@ -55,6 +53,11 @@ class AgentCore:
         self._changed: Session | None = None
         self._changed_too: dict[str, Session] = {}
         self._heartbeat_saved_ms = state.heartbeat_served_ms
+
+    @property
+    def effects(self) -> HostEffects:
+        """What the host may be asked for. Made at each use: an agent that answers nobody need not keep one."""
+        return HostEffects(self.ctx)
 
     def session(self, key: str) -> Session:
         """The session of that key, made if it is not there."""
@@ -66,8 +69,10 @@ class AgentCore:
     def put(self, session: Session, record: SessionRecord) -> None:
         """Replace what is durable of a session."""
         session.record = record
-        if session is not self._changed:
-            self._note(session)
+        if self._changed is None:
+            self._changed = session
+        elif session is not self._changed:
+            self._changed_too[session.key] = session
 
     def _note(self, session: Session) -> None:
         if self._changed is None:

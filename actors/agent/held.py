@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Final, final
+from typing import Final, assert_never, final
 
 from attrs import evolve
 
+from ...protocols.wakes.after_turn import AfterTurn, BlockUntil, Done, Park, RetryAt, next_try
 from ...protocols.wakes.decision import DecisionKind
 from ...protocols.wakes.messages import Wake
 from ...protocols.wakes.pending import PendingWake, pending_wake
@@ -54,6 +55,32 @@ class HeldWakes:
         )
         wakes = session.record.wakes.offer(kept)
         core.put(session, session.record.with_wakes(wakes.block(blocked_until_ms) if blocked_until_ms else wakes))
+
+    def put_back(self, session: Session) -> None:
+        """What was taken, and has not had its turn, is pending again."""
+        wakes = session.record.wakes
+        for wake in session.record.batch:
+            wakes = wakes.offer(wake)
+        self._core.put(session, session.record.with_wakes(wakes, ()))
+
+    def go_on(self, session: Session, wake: PendingWake, outcome: Outcome, after: AfterTurn) -> None:
+        """Do with the wake what :mod:`~wakeward.protocols.wakes.after_turn` has decided."""
+        skipped = outcome if isinstance(outcome, Skipped) else None
+        if after.failed:
+            wake = next_try(wake)
+        match after.next:
+            case Done(rest_at_ms=rest_at_ms):
+                self.ensure_wake(session, rest_at_ms)
+            case RetryAt(at_ms=at_ms, held_by=held_by, reason=reason):
+                self.retain(session, wake, skipped, at_ms, held_by=held_by, reason=reason)
+            case BlockUntil(at_ms=at_ms, held_by=held_by, reason=reason):
+                self.retain(session, wake, skipped, 0, held_by=held_by, reason=reason, blocked_until_ms=at_ms)
+            case Park(reason=reason):
+                if not session.record.wakes:
+                    self._core.put(session, evolve(session.record, parked=True))
+                self._core.decide(DecisionKind.PARKED, session.key, wake, reason)
+            case _:
+                assert_never(after.next)
 
     def skip(self, session: Session, wake: PendingWake, skipped: Skipped, turn_id: int | None = None) -> None:
         until_ms = skipped.retry_at_ms

@@ -12,8 +12,9 @@ from ...protocols.wakes.turn import Outcome
 
 
 class Slots(Protocol):
-    """The turn slots of the host. They act at once, because what is read back within a message cannot be an effect; they
-    are memory only, so nothing of them has to be taken back when the message fails.
+    """The turn slots of the host. They act at once, because what is read back within a message cannot be an effect.
+
+    They are memory only, so nothing of them has to be taken back when the message fails.
     """
 
     def acquire(self, address: str, session_key: str, limit: int | None = None) -> bool:

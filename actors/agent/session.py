@@ -111,7 +111,7 @@ class Session:
     @property
     def is_empty(self) -> bool:
         """Nothing is in it: it can be forgotten."""
-        return self.state is RESTING and not self.events_waiting
+        return self.state is RESTING and (self.queue is None or not len(self.queue))
 
     def request(
         self, wake: PendingWake, turn_id: int, agent_id: str, *, now_ms: int, timeout_ms: int, shown_max: int
@@ -130,7 +130,7 @@ class Session:
             events=events,
             events_dropped=self.record.events_dropped,
             tasks=wake.tasks,
-            delivery=wake.delivery or resolve_delivery(events),
+            delivery=wake.delivery or (resolve_delivery(events) if events else None),
             heartbeat_interval_ms=wake.heartbeat_interval_ms,
             attempt=wake.attempt,
             started_at_ms=now_ms,

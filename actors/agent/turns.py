@@ -1,4 +1,6 @@
-"""From a due wake to the end of its turn. The way of a wake through a session:
+"""From a due wake to the end of its turn.
+
+The way of a wake through a session:
 
     pending -> its instant has come -> a turn slot of the host -> the gate
         -> held: pending again, retained until the instant that the guard named
@@ -15,23 +17,16 @@ from typing import Final, assert_never, final
 from attrs import evolve
 
 from ...protocols.config import WithoutHeartbeat
+from ...protocols.effects import CLOSE_TURN, START_TURN
 from ...protocols.openclaw.listed_wakes import is_listed
 from ...protocols.values.duration import format_duration
-from ...protocols.wakes.after_turn import (
-    RETAINED_INTENTS,
-    AfterTurn,
-    BlockUntil,
-    Done,
-    Park,
-    RetryAt,
-    after_turn,
-)
+from ...protocols.wakes.after_turn import RETAINED_INTENTS, AfterTurn, Done, after_turn
 from ...protocols.wakes.cooldown import Deferral, DeferReason
 from ...protocols.wakes.decision import DecisionKind
 from ...protocols.wakes.pending import NO_WAKES, PendingWake
 from ...protocols.wakes.session_record import TurnRecord
 from ...protocols.wakes.turn import Failed, Outcome, Ran, Skipped
-from ...protocols.wakes.wake import Intent, Source
+from ...protocols.wakes.wake import Source
 from .core import AgentCore
 from .events import SessionEvents
 from .held import NO_EVENT, HeldWakes
@@ -71,46 +66,53 @@ class SessionTurns:
                     self.serve(session)
                     return
                 core.move(session, IN_LINE)
-            else:
-                core.rest(session)
-                if earliest_ms is not None and not core.state.paused:
-                    self._arm(session, earliest_ms)
+                return
+            core.rest(session)
+            if earliest_ms is not None and not core.state.paused:
+                self._arm(session, earliest_ms)
         core.forget_if_empty(session)
 
     def serve(self, session: Session) -> None:
         """Work off what is ready, with a slot in hand."""
-        if not self._core.state.paused:
-            batch, left = session.record.wakes.take(self._core.now_ms)
-            self._core.put(session, session.record.with_wakes(left, batch))
+        core = self._core
+        if not core.state.paused:
+            batch, left = session.record.wakes.take(core.now_ms)
+            if batch:
+                core.put(session, session.record.with_wakes(left, batch[1:]))
+                if self._begins(session, batch[0]):
+                    return
         self._next_turn(session)
 
     def _next_turn(self, session: Session) -> None:
+        """Go on with what was taken; when nothing of it is left, give the slot back."""
         core, state = self._core, self._core.state
         while session.record.batch:
             record = session.record
             if state.paused or state.retired or record.wakes.blocked_until_ms > core.now_ms:
-                self._put_back(session)
+                self._held.put_back(session)
                 break
             wake = record.batch[0]
             core.put(session, record.with_wakes(record.wakes, record.batch[1:]))
-            seen = self._events.take_seen(session)
-            if seen and self._held.is_idle_exit(session, wake):
-                self._held.skip(session, wake, NO_EVENT)
-            elif not self._admits(wake):
-                self._held.skip(session, wake, _DISABLED)
-            elif not self._is_held(session, wake):
-                self._start(session, wake)
+            if self._begins(session, wake):
                 return
         core.ports.slots.release(core.address, session.key)
         core.rest(session)
-        self.advance(session)
+        if session.state is PENDING or state.retired is not None:
+            self.advance(session)
+        else:
+            core.forget_if_empty(session)
 
-    def _put_back(self, session: Session) -> None:
-        """What was taken, and has not had its turn, is pending again."""
-        wakes = session.record.wakes
-        for wake in session.record.batch:
-            wakes = wakes.offer(wake)
-        self._core.put(session, session.record.with_wakes(wakes, ()))
+    def _begins(self, session: Session, wake: PendingWake) -> bool:
+        """Start the turn of a wake, if the gate lets it pass. Returns whether a turn has started."""
+        seen = session.queue is not None and self._events.take_seen(session)
+        if seen and self._held.is_idle_exit(session, wake):
+            self._held.skip(session, wake, NO_EVENT)
+        elif not self._admits(wake):
+            self._held.skip(session, wake, _DISABLED)
+        elif not self._is_held(session, wake):
+            self._start(session, wake)
+            return True
+        return False
 
     def _admits(self, wake: PendingWake) -> bool:
         """Whether a wake of this kind may start a turn at all."""
@@ -166,15 +168,15 @@ class SessionTurns:
             request.started_at_ms,
             request.timeout_ms,
             wake,
-            tuple(event.id for event in request.events),
+            tuple(event.id for event in request.events) if request.events else (),
             request.events_dropped,
         )
         core.put(session, session.record.with_turn(turn))
-        core.move(session, RUNNING)
+        session.move(RUNNING)  # it is busy before and after, so the host need not be told
         core.state.clock = core.state.clock.started(session.key, core.now_ms)
         core.decide(DecisionKind.STARTED, session.key, wake, wake.reason, turn_id=turn.turn_id)
         self._limit(session.key, turn)
-        core.effects.start_turn(request)
+        core.ctx.emit(START_TURN, request)
 
     def _limit(self, key: str, turn: TurnRecord) -> None:
         at_ms = turn.started_at_ms + turn.timeout_ms
@@ -204,14 +206,14 @@ class SessionTurns:
         core.decide(DecisionKind.STUCK, session.key, turn.wake, why, turn_id=stuck.turn_id)
         self._held.answer(turn.wake, Failed(f"timed out, and {why}"))
         core.put(session, session.record.with_turn(evolve(turn, wake=evolve(turn.wake, callers=()))))
-        self._put_back(session)
+        self._held.put_back(session)
         core.ports.slots.release(core.address, session.key)
         core.move(session, STUCK)
 
     def on_turn_ended(self, ended: TurnEnded) -> None:
         """Settle everything that follows from a turn."""
         core = self._core
-        core.effects.close_turn(ended.turn_id)
+        core.ctx.emit(CLOSE_TURN, ended.turn_id)
         session = core.state.sessions.get(ended.session_key)
         turn = None if session is None else session.record.turn
         if session is None or turn is None or (turn.boot, turn.turn_id) != (core.ports.boot, ended.turn_id):
@@ -231,7 +233,7 @@ class SessionTurns:
             core.rest(session)
             self.advance(session)
         else:
-            core.move(session, SERVING)
+            session.move(SERVING)  # busy before and after
             self._next_turn(session)
 
     def _settle(self, session: Session, turn: TurnRecord, outcome: Outcome, after: AfterTurn) -> None:
@@ -246,46 +248,23 @@ class SessionTurns:
                 self._failed(session, turn, outcome)
             case _:
                 assert_never(outcome)
-        self._go_on(session, turn.wake, outcome, after)
-
-    def _go_on(self, session: Session, wake: PendingWake, outcome: Outcome, after: AfterTurn) -> None:
-        """Do with the wake what :mod:`~wakeward.protocols.wakes.after_turn` has decided."""
-        skipped = outcome if isinstance(outcome, Skipped) else None
-        if after.failed:
-            wake = self._next_try(wake)
-        match after.next:
-            case Done(rest_at_ms=rest_at_ms):
-                self._held.ensure_wake(session, rest_at_ms)
-            case RetryAt(at_ms=at_ms, held_by=held_by, reason=reason):
-                self._held.retain(session, wake, skipped, at_ms, held_by=held_by, reason=reason)
-            case BlockUntil(at_ms=at_ms, held_by=held_by, reason=reason):
-                self._held.retain(session, wake, skipped, 0, held_by=held_by, reason=reason, blocked_until_ms=at_ms)
-            case Park(reason=reason):
-                if not session.record.wakes:
-                    self._core.put(session, evolve(session.record, parked=True))
-                self._core.decide(DecisionKind.PARKED, session.key, wake, reason)
-            case _:
-                assert_never(after.next)
+        self._held.go_on(session, turn.wake, outcome, after)
 
     def _ran(self, session: Session, turn: TurnRecord, ran: Ran) -> None:
         core, wake = self._core, turn.wake
-        count = self._events.acknowledge(session, turn)
+        count = self._events.acknowledge(session, turn) if turn.event_ids else 0
         if turn.events_dropped:
             left = session.record.events_dropped - turn.events_dropped
             core.put(session, evolve(session.record, events_dropped=left))
         kind = DecisionKind.RAN
         core.decide(kind, session.key, wake, wake.reason, turn_id=turn.turn_id, text=ran.reply, events=count)
-        self._held.answer(wake, ran)
+        if wake.callers:
+            self._held.answer(wake, ran)
 
     def _failed(self, session: Session, turn: TurnRecord, failed: Failed) -> None:
         self._core.decide(DecisionKind.FAILED, session.key, turn.wake, failed.reason, turn_id=turn.turn_id)
         self._events.note_failed_turn(session, turn, failed.reason)
         self._held.answer(turn.wake, failed)
-
-    def _next_try(self, wake: PendingWake) -> PendingWake:
-        # The heartbeat of a failed turn has been. What is left is the work that it asked for.
-        intent = Intent.EVENT if wake.intent is Intent.SCHEDULED else wake.intent
-        return evolve(wake, attempt=wake.attempt + 1, intent=intent, callers=())
 
     # Timers, slots, the end
 
@@ -315,7 +294,7 @@ class SessionTurns:
             self._core.ctx.set_timer(("session", session.key), at_ms, SessionDue(session.key))
 
     def _give_up(self, session: Session, reason: str) -> None:
-        """The agent leaves. Callers are told, and what was not seen is a dead letter; a turn that runs may end first."""
+        """The agent leaves: callers are told, what was not seen is a dead letter. A turn that runs may end first."""
         core = self._core
         if session.record.wakes:
             for wake in session.record.wakes.all():

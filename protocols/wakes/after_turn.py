@@ -22,9 +22,10 @@ from __future__ import annotations
 
 from typing import Final, assert_never, final
 
-from attrs import frozen
+from attrs import evolve
 
 from ..config import RetryPolicy
+from ..values.value_class import value_class
 from .pending import PendingWake
 from .turn import Failed, Outcome, Ran, SkipKind, Skipped
 from .wake import Intent, Source
@@ -41,7 +42,7 @@ _GUARDS: Final = frozenset({SkipKind.NOT_DUE, SkipKind.MIN_SPACING, SkipKind.FLO
 
 
 @final
-@frozen
+@value_class
 class Done:
     """The wake is answered. Events that are left get a wake of their own, not before ``rest_at_ms``."""
 
@@ -49,7 +50,7 @@ class Done:
 
 
 @final
-@frozen
+@value_class
 class RetryAt:
     """The wake is kept, and may pass from ``at_ms`` on.
 
@@ -64,7 +65,7 @@ class RetryAt:
 
 
 @final
-@frozen
+@value_class
 class BlockUntil:
     """The wake is kept, and nothing of its session starts before ``at_ms``, not even a manual wake: it is busy."""
 
@@ -74,7 +75,7 @@ class BlockUntil:
 
 
 @final
-@frozen
+@value_class
 class Park:
     """The tries are used up, or another try is useless. The next wake from outside starts from the beginning."""
 
@@ -85,7 +86,7 @@ Next = Done | RetryAt | BlockUntil | Park
 
 
 @final
-@frozen
+@value_class
 class AfterTurn:
     """What follows from the end of a turn.
 
@@ -119,6 +120,13 @@ def after_turn(outcome: Outcome, wake: PendingWake, retry: RetryPolicy, *, now_m
             return AfterTurn(counts=True, failed=True, next=_after_failure(outcome, wake, retry, now_ms, draw))
         case _:
             assert_never(outcome)
+
+
+def next_try(wake: PendingWake) -> PendingWake:
+    """The wake of a failed turn, for its next try."""
+    # The heartbeat of a failed turn has been. What is left is the work that it asked for.
+    intent = Intent.EVENT if wake.intent is Intent.SCHEDULED else wake.intent
+    return evolve(wake, attempt=wake.attempt + 1, intent=intent, callers=())
 
 
 def _after_skip(skipped: Skipped, wake: PendingWake, retry: RetryPolicy, now_ms: int) -> AfterTurn:

@@ -217,12 +217,14 @@ class CooldownClock:
         """After the turn of a session has ended: its start counts for good, or was never made (a busy skip)."""
         running = dict(self.running_ms)
         started_ms = running.pop(session_key)
-        running_ms = tuple(running.items())
+        running_ms = tuple(running.items()) if running else ()
         if not counts:
             return evolve(self, running_ms=running_ms)
         # Overlapping turns may end out of order: the clock keeps the latest start, not the latest end.
-        starts_ms = sorted(record_start(self.recent_starts_ms, started_ms, policy.flood_threshold))
+        starts_ms = record_start(self.recent_starts_ms, started_ms, policy.flood_threshold)
         is_latest = self.last_started_ms is None or started_ms >= self.last_started_ms
+        if not is_latest:
+            starts_ms.sort()
         return CooldownClock(
             self.interval_ms,
             started_ms + (self.interval_ms or 0) if is_latest else self.next_due_ms,

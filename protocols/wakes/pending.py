@@ -81,7 +81,8 @@ class PendingWake:
     @property
     def due_at_ms(self) -> int:
         """When it may be taken, as far as the wake itself is concerned."""
-        return self.not_before_ms if self.not_before_ms > self.ready_at_ms else self.ready_at_ms  # max() costs a call
+        guard_ms, ready_ms = self.not_before_ms, self.ready_at_ms
+        return guard_ms if guard_ms > ready_ms else ready_ms  # noqa: FURB136  max() costs a call
 
 
 def pending_wake(wake: Wake, now_ms: int) -> PendingWake:

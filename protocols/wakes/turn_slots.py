@@ -58,8 +58,8 @@ class TurnSlots:
     def release(self, address: str, session_key: str) -> list[Place]:
         """Give back a slot or a place in line. Nothing happens if the session has neither."""
         place = (address, session_key)
-        own_line = self._own_lines.get(address, {})
-        if session_key in own_line:  # it has no claim on a slot yet, so nobody can be served by its leaving
+        own_line = self._own_lines.get(address)
+        if own_line is not None and session_key in own_line:  # it has no claim yet, so nobody is served by its leaving
             del own_line[session_key]
             self._forget_if_unused(address)
             return []
@@ -70,8 +70,11 @@ class TurnSlots:
         else:
             return []
         self._claimed[address] -= 1
-        self._call_forward(address)
-        return self._serve()
+        if own_line is not None:
+            self._call_forward(address)
+        elif not self._claimed[address]:
+            self._forget_if_unused(address)
+        return self._serve() if self._line else []
 
     def set_limit(self, address: str, limit: int | None) -> list[Place]:
         """Change how many slots an agent may have at once. It keeps the slots that it has."""

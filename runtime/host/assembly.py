@@ -18,8 +18,8 @@ from ...protocols.jobs.messages import JOBS_KIND
 from ...protocols.journal.apply import AgentImage
 from ...protocols.receipt import Receipt, Refusal
 from ...protocols.restart import Exhausted, RestartSpec
-from ...protocols.wakes.messages import Notice, NoticeRefused, Wake
-from ...protocols.wakes.turn import Outcome, TurnRequest
+from ...protocols.wakes.messages import Answer, Notice, NoticeRefused, Ticket, Wake
+from ...protocols.wakes.turn import Outcome
 from ..jobs.jobs import Jobs
 from ..jobs.table import JobTable
 from ..journal.store import Store
@@ -132,16 +132,19 @@ class Assembly:
 
     def _performers(self) -> Mapping[int, Any]:
         return {
-            effects.ANSWER: lambda _address, ticket, answer, _c: self._tickets.answer(ticket, answer),
+            effects.ANSWER: self._answer,
             effects.DECIDE: self._ledger.perform,
-            effects.START_TURN: self._start_turn,
+            effects.START_TURN: self._turns.start,
             effects.INTERRUPT_TURN: self._interrupt_turn,
-            effects.CLOSE_TURN: lambda _address, turn_id, _b, _c: self._turns.close(turn_id),
-            effects.SET_BUSY: lambda address, key, busy, _c: self._outstanding.set_busy(address, key, busy),
+            effects.CLOSE_TURN: self._close_turn,
+            effects.SET_BUSY: self._outstanding.set_busy,
         }
 
-    def _start_turn(self, address: str, request: TurnRequest, _b: object, _c: object) -> None:
-        self._turns.start(address, request)
+    def _answer(self, _address: str, ticket: Ticket, answer: Answer, _c: object) -> None:
+        self._tickets.answer(ticket, answer)
+
+    def _close_turn(self, _address: str, turn_id: int, _b: object, _c: object) -> None:
+        self._outstanding.close_turn(turn_id)
 
     def _interrupt_turn(self, _address: str, turn_id: int, outcome: Outcome, _c: object) -> None:
         self._turns.interrupt(turn_id, outcome)

@@ -33,8 +33,8 @@ class Outstanding:
         self._abandoned = False
         self._changed = trio.lowlevel.ParkingLot()
 
-    def set_busy(self, address: str, session_key: str, busy: bool) -> None:
-        """A session of an agent has work to do, or none any more."""
+    def set_busy(self, address: str, session_key: str, busy: bool, _c: object = None) -> None:
+        """A session of an agent has work to do, or none any more. It performs the effect ``SET_BUSY``."""
         if busy:
             self._sessions.add((address, session_key))
         else:
@@ -72,7 +72,7 @@ class Outstanding:
     def abandon(self) -> None:
         """The host has drained. What is pending will not be done any more."""
         self._abandoned = not self.is_idle
-        self._wake()
+        self._changed.unpark_all()
 
     async def wait_idle(self) -> None:
         """Wait until there is nothing left to do.
@@ -94,5 +94,6 @@ class Outstanding:
             await self._changed.park()
 
     def _wake(self) -> None:
-        if self._changed:
+        """Wake those who wait, once what all of them wait for is there."""
+        if not (self._turns or self.children) and self._changed:
             self._changed.unpark_all()

@@ -108,8 +108,8 @@ class TurnRunner:
         """A number that no other turn of this run of the host has."""
         return next(self._ids)
 
-    def start(self, address: str, request: TurnRequest) -> None:
-        """Run a turn. The context variables of whoever caused it do not leak into it."""
+    def start(self, address: str, request: TurnRequest, _b: object = None, _c: object = None) -> None:
+        """Run a turn: performs the effect ``START_TURN``. The context variables of its cause do not leak into it."""
         running = _Running(request, self._handler_of(request.agent_id), trio.CancelScope())
         self._running[request.turn_id] = running
         self._outstanding.open_turn(request.turn_id)
