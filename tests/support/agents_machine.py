@@ -82,9 +82,10 @@ class Agents(RuleBasedStateMachine):
     @rule(key=keys, source=sources, intent=intents, window=windows)
     def wake(self, key: str, source: Source, intent: Intent, window: int) -> None:
         self.asked.add(home_of(key))
-        before = len(self.world.started)
+        before, crashes = len(self.world.started), len(self.world.driver.crashes)
         self.world.wake(key, source, intent, coalesce_ms=window)
-        if intent is Intent.MANUAL and window == 0:
+        is_lost = len(self.world.driver.crashes) > crashes  # perhaps: the crash may have been that of the wake itself
+        if intent is Intent.MANUAL and window == 0 and not is_lost:
             self.check_manual(home_of(key), before)
 
     @rule(key=keys, intent=intents, window=windows, fresh=st.booleans())
