@@ -12,7 +12,7 @@ from .jobs.record import JobRecord
 from .jobs.spec import JobSpec
 from .wakes.decision import Decision
 from .wakes.messages import Answer, Ticket
-from .wakes.turn import Outcome, TurnRequest
+from .wakes.turn import Outcome
 
 ANSWER: Final = HOST_OPS
 DECIDE: Final = HOST_OPS + 1
@@ -25,6 +25,7 @@ END_CHILD: Final = HOST_OPS + 7
 CLOSE_CHILD: Final = HOST_OPS + 8
 SHOW_JOB: Final = HOST_OPS + 9
 DROP_JOB: Final = HOST_OPS + 10
+RELEASE_SLOT: Final = HOST_OPS + 11
 
 
 @final
@@ -42,21 +43,13 @@ class HostEffects:
         """Put a decision into the ledger."""
         self._ctx.emit(DECIDE, decision)
 
-    def start_turn(self, request: TurnRequest) -> None:
-        """Run a turn; ``TurnEnded`` comes back. The actor holds a turn slot for the session."""
-        self._ctx.emit(START_TURN, request)
-
     def interrupt_turn(self, turn_id: int, outcome: Outcome) -> None:
         """Cancel a turn that runs: it ends with this outcome. Nothing happens when it has ended."""
         self._ctx.emit(INTERRUPT_TURN, turn_id, outcome)
 
-    def close_turn(self, turn_id: int) -> None:
-        """The end of a turn has been dealt with: it is no longer outstanding work."""
-        self._ctx.emit(CLOSE_TURN, turn_id)
-
-    def set_busy(self, session_key: str, busy: bool) -> None:
-        """A session has work to do (a pending wake, a turn), or none any more."""
-        self._ctx.emit(SET_BUSY, session_key, busy)
+    def release_slot(self, session_key: str) -> None:
+        """Give back the turn slot of a session, when what the message has changed is committed."""
+        self._ctx.emit(RELEASE_SLOT, session_key)
 
     def start_child(self, job_id: str, spec: JobSpec) -> None:
         """Spawn the child of a job; exactly one ``JobExited`` comes back, also when it cannot be spawned."""

@@ -202,17 +202,15 @@ class SessionTurns:
         session = core.state.sessions[stuck.session_key]
         turn = session.record.turn
         assert turn is not None, stuck
-        self._report_stuck(session, turn)
-        core.ports.slots.release(core.address, session.key)
-        core.move(session, STUCK)
-
-    def _report_stuck(self, session: Session, turn: TurnRecord) -> None:
         why = "the handler ignores its cancellation"
-        self._core.decide(DecisionKind.STUCK, session.key, turn.wake, why, turn_id=turn.turn_id)
+        core.decide(DecisionKind.STUCK, session.key, turn.wake, why, turn_id=turn.turn_id)
         self._held.answer(turn.wake, Failed(f"timed out, and {why}"))
-        turn = evolve(turn, wake=evolve(turn.wake, callers=()), stuck=True)
-        self._core.put(session, session.record.with_turn(turn))
+        core.put(session, session.record.with_turn(evolve(turn, wake=evolve(turn.wake, callers=()))))
         self._held.put_back(session)
+        # Not at once, as elsewhere: should this message be taken back, the turn must still be found with its slot, or
+        # nobody would ever be told that it is stuck.
+        core.effects.release_slot(session.key)
+        core.move(session, STUCK)
 
     def on_turn_ended(self, ended: TurnEnded) -> None:
         """Settle everything that follows from a turn."""
@@ -318,7 +316,6 @@ class SessionTurns:
         """
         core = self._core
         interrupted: list[tuple[Session, TurnRecord]] = []
-        unreported: list[tuple[Session, TurnRecord]] = []
         for session in core.state.sessions.values():
             turn = session.record.turn
             if turn is None:
@@ -331,14 +328,10 @@ class SessionTurns:
             core.move(session, STUCK)  # without a slot: it was stuck before, or it is over and nobody was told
             if not runs:
                 interrupted.append((session, turn))
-            elif not turn.stuck:  # its slot was freed, and the crash came before anybody was told
-                unreported.append((session, turn))
         for key in core.ports.slots.sessions_of(core.address):
             holder = core.state.sessions.get(key)
             if holder is None or holder.state is not RUNNING:
                 core.ports.slots.release(core.address, key)
-        for session, turn in unreported:
-            self._report_stuck(session, turn)
         for session, turn in interrupted:
             self._finish(session, turn, _INTERRUPTED)
         for session in list(core.state.sessions.values()):

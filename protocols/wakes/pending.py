@@ -36,7 +36,7 @@ _TELLING_REASONS: Final = ("retry", "interval")
 
 @final
 @value_class
-class Caller:
+class Waiter:
     """Somebody who waits for the outcome of a wake.
 
     Attributes:
@@ -75,7 +75,7 @@ class PendingWake:
     tasks: tuple[WakeTask, ...] = ()
     delivery: DeliveryContext | None = None
     heartbeat_interval_ms: int | None = None
-    callers: tuple[Caller, ...] = ()
+    callers: tuple[Waiter, ...] = ()
     attempt: int = 0
 
     @property
@@ -88,7 +88,7 @@ class PendingWake:
 def pending_wake(wake: Wake, now_ms: int) -> PendingWake:
     """A wake as it enters its session's slots at ``now_ms``."""
     reason = normalize_reason(wake.reason)
-    callers = () if wake.ticket is None else (Caller(wake.ticket, wake.answer_at_deferral),)
+    callers = () if wake.ticket is None else (Waiter(wake.ticket, wake.answer_at_deferral),)
     return PendingWake(
         wake.source,
         wake.intent,

@@ -23,7 +23,6 @@ class TurnRecord:
         wake: The wake that it answers.
         event_ids: The events that it was shown.
         events_dropped: How much of the count of dropped events it was told.
-        stuck: It ignores its cancellation, and that has been reported.
     """
 
     boot: str
@@ -33,7 +32,6 @@ class TurnRecord:
     wake: PendingWake
     event_ids: tuple[int, ...] = ()
     events_dropped: int = 0
-    stuck: bool = False
 
 
 @final

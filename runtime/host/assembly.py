@@ -23,7 +23,7 @@ from ...protocols.wakes.turn import Outcome
 from ..jobs.jobs import Jobs
 from ..jobs.table import JobTable
 from ..journal.store import Store
-from ..kernel import ActorSystem, DeadLetter, DeadReason, MailboxSpec
+from ..kernel import ActorSystem, DeadLetter, DeadReason, MailboxSpec, Performer
 from ..process import ProcessShell
 from .commands import Commands
 from .drain import HostDrain
@@ -32,7 +32,7 @@ from .ledger import MemoryLedger
 from .outstanding import Outstanding
 from .parts import HostParts
 from .roster import AGENT_KIND, Roster
-from .sender import Sender
+from .sender import HostSender
 from .statistics import AgentStatistics, ExecStatistics, HostStatistics
 from .tickets import Tickets
 from .turn import Turn
@@ -92,7 +92,7 @@ class Assembly:
         system.define(AGENT_KIND, self._make_agent, mailbox=_MAILBOX, restart=_RESTART)
         system.define(JOBS_KIND, self._make_supervisor, mailbox=_MAILBOX, restart=_RESTART)
         router = system.spawn(ROUTER_ADDRESS, self._make_router, mailbox=_MAILBOX, restart=_RESTART)
-        sender = Sender(system, self._directory, router, self._tickets, self._ledger)
+        sender = HostSender(system, self._directory, router, self._tickets, self._ledger)
         self._commands = Commands(self._directory, sender, self.jobs)
         self.host = Host(
             config,
@@ -130,13 +130,14 @@ class Assembly:
 
     # Effects
 
-    def _performers(self) -> Mapping[int, Any]:
+    def _performers(self) -> Mapping[int, Performer]:
         return {
             effects.ANSWER: self._answer,
             effects.DECIDE: self._ledger.perform,
             effects.START_TURN: self._turns.start,
             effects.INTERRUPT_TURN: self._interrupt_turn,
             effects.CLOSE_TURN: self._close_turn,
+            effects.RELEASE_SLOT: lambda address, key, _b, _c: self._turns.release(address, key),
             effects.SET_BUSY: self._outstanding.set_busy,
         }
 

@@ -13,7 +13,7 @@ from ...protocols.wakes.wake import Source
 from ..jobs.handle import JobHandle
 from ..jobs.jobs import Jobs
 from ..jobs.options import Command, JobOptions
-from .sender import Sender
+from .sender import HostSender
 
 
 @final
@@ -22,7 +22,7 @@ class Commands:
     """The way of a command into a host. Implements :class:`~.turn.TurnPort`."""
 
     _directory: Directory
-    _sender: Sender
+    _sender: HostSender
     _jobs: Jobs
 
     async def exec(

@@ -15,6 +15,8 @@ from .turn_runner import INTERRUPTED, TurnRunner
 
 CANCEL_GRACE_MS: Final = 5_000
 """How long, when the grace of a drain is over, children have between SIGTERM and SIGKILL."""
+COMMIT_GRACE_MS: Final = 1_000
+"""How long after that the drain waits for the ends of turns and children to be committed."""
 
 
 @final
@@ -63,7 +65,7 @@ class HostDrain:
             self._tickets.close()
             self._outstanding.abandon()
             self._report = DrainReport(
-                in_time=not interrupted and not children,
+                in_time=self._outstanding.is_quiet and not interrupted and not children,
                 turns_interrupted=interrupted,
                 children_ended=children,
                 events_retained=self._events_retained(),
@@ -81,5 +83,8 @@ class HostDrain:
         """End every child with its tree (those started detached excepted), and wait for it. Returns how many."""
         children = self._outstanding.children
         self._shell.stop_all(CANCEL_GRACE_MS)
-        await self._outstanding.wait_quiet()
+        # An end is dealt with when it is committed. A journal that does not answer must not keep the host from closing:
+        # what it has not committed, the next host finds as it was before.
+        with trio.move_on_after((CANCEL_GRACE_MS + COMMIT_GRACE_MS) / 1000):
+            await self._outstanding.wait_quiet()
         return children

@@ -15,7 +15,7 @@ from .drain import HostDrain
 from .ledger import MemoryLedger
 from .outstanding import Outstanding
 from .roster import Roster
-from .sender import Sender
+from .sender import HostSender
 from .statistics import HostStatistics
 from .turn_runner import TurnRunner
 
@@ -32,7 +32,7 @@ class HostParts:
     system: ActorSystem
     ledger: MemoryLedger
     roster: Roster
-    sender: Sender
+    sender: HostSender
     turns: TurnRunner
     commands: Commands
     jobs: Jobs

@@ -31,7 +31,7 @@ _DRAINED: Final = Skipped("host drained")
 
 
 @final
-class Sender:
+class HostSender:
     """The way into a host.
 
     Attributes:

@@ -225,9 +225,8 @@ class Commits:
     def _advance(self, line: _Line) -> None:
         """Perform what is answered, in order, up to the first commit without an answer."""
         if line.failed is not None:
-            # A message has found the failure before the task did. The recovery closes the line, and nothing else may:
-            # whoever saves meanwhile would begin a new line, and what it commits would be taken back with the old one.
-            return
+            # A message has found it before the task did. Only the recovery closes the line: what is committed on
+            return  # another line meanwhile would be taken back with this one.
         entries = line.entries
         while entries:
             entry = entries[0]

@@ -124,6 +124,7 @@ class World:
         perform[effects.DECIDE] = lambda _address, decision, _b, _c: self._decided(decision)
         perform[effects.START_TURN] = lambda address, request, _b, _c: self._start(address, request)
         perform[effects.INTERRUPT_TURN] = lambda _address, turn_id, outcome, _c: self.on_interrupt(turn_id, outcome)
+        perform[effects.RELEASE_SLOT] = lambda address, key, _b, _c: self.slots.release(address, key)
         perform[effects.SET_BUSY] = lambda address, key, busy, _c: self._set_busy(address, key, busy)
         self.driver.spawn(ROUTER_ADDRESS, lambda ctx: Router(ctx, self.directory))
 

@@ -169,12 +169,7 @@ GOOD: list[tuple[Rule, str, str]] = [
 ]
 
 
-SPLITTING = pytest.mark.xfail(strict=True, reason="the long modules are being split")
-
-
-@pytest.mark.parametrize(
-    "rule", [pytest.param(rule, marks=SPLITTING) if rule is long_modules else rule for rule in RULES]
-)
+@pytest.mark.parametrize("rule", RULES)
 def test_the_tree_keeps(rule: Rule) -> None:
     hold(offences(rule, (source for source in read_tree() if source.is_python)))
 

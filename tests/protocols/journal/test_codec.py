@@ -24,7 +24,7 @@ from wakeward.protocols.journal.records import (
 from wakeward.protocols.wakes.cooldown import CooldownClock
 from wakeward.protocols.wakes.event import DeliveryContext, Event
 from wakeward.protocols.wakes.messages import Ticket
-from wakeward.protocols.wakes.pending import Caller, PendingWake, SessionWakes
+from wakeward.protocols.wakes.pending import PendingWake, SessionWakes, Waiter
 from wakeward.protocols.wakes.session_record import SessionRecord, TurnRecord
 from wakeward.protocols.wakes.wake import Intent, Source, WakeTask
 
@@ -43,7 +43,7 @@ EVENTS = st.builds(
     Event, NUMBERS, TEXTS, TEXTS, NAMES, TEXTS, st.booleans(), NUMBERS, DELIVERIES, st.booleans(), NUMBERS, NAMES
 )
 TASKS = st.builds(WakeTask, TEXTS, TEXTS, TEXTS)
-CALLERS = st.builds(Caller, st.builds(Ticket, TEXTS, NUMBERS), st.booleans())
+CALLERS = st.builds(Waiter, st.builds(Ticket, TEXTS, NUMBERS), st.booleans())
 WAKES = st.builds(
     PendingWake, st.sampled_from(Source), st.sampled_from(Intent), TEXTS, NUMBERS, NUMBERS, NUMBERS,
     st.booleans(), st.booleans(), st.lists(TEXTS, max_size=3).map(tuple), NUMBERS,

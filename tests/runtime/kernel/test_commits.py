@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import pytest
 import trio
-import trio.testing
 from support.commit_stage import OUT, QUICK, Saver, Stage, crash, settle, staged
 from support.journal import COMMITTED, UNAVAILABLE, ScriptedJournal, list_store
 from trio.testing import MockClock

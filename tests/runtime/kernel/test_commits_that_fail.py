@@ -5,8 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import trio
-import trio.testing
-from support.commit_stage import Saver, crash, settle, staged
+from support.commit_stage import OUT, Saver, crash, settle, staged
 from support.journal import COMMITTED, FENCED, UNAVAILABLE, ScriptedJournal
 from support.probe import dead
 from trio.testing import MockClock
@@ -216,3 +215,26 @@ async def test_an_asynchronous_message_at_a_journal_without_room_does_not_begin(
         stage.tell("agent:ops", message)
         await trio.sleep(0.5)
         assert (begun, [reason for *_, reason in dead(stage.system)]) == ([], [DeadReason.UNAVAILABLE])
+
+
+async def test_nothing_is_committed_beside_a_line_that_recovers(autojump_clock: MockClock) -> None:
+    """The message that comes next may find the failure before the task that waits for it."""
+
+    def fail_and_save(me: Saver) -> None:
+        me.stage.journal.answer("ops", UNAVAILABLE)
+        me.context.save(me.owner, 2)
+        me.context.emit(OUT, 2)
+
+    async with staged() as stage:
+        stage.tell("agent:ops", 1)
+        await settle()
+        stage.tell("agent:ops", fail_and_save, 3)
+        await settle()
+        stage.tell("jobs:ops", 7)  # while the recovery of the owner waits
+        await trio.sleep(1.5)
+        stage.journal.at_once = COMMITTED
+        stage.journal.answer_all()
+        await trio.sleep(1.5)
+        assert stage.shown == [("agent:ops", 3)]
+        assert stage.journal.durable["ops"] == [3]
+        assert dead(stage.system)[-1] == ("jobs:ops", 7, DeadReason.UNAVAILABLE)
