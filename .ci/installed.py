@@ -10,7 +10,7 @@ from pathlib import Path
 
 import wakeward
 
-OPTIONAL = {"hypothesis", "pytest"}  # whoever imports the test kit has them
+OPTIONAL = {"hypothesis", "pytest"}  # who imports the test kit has them
 
 ours = {file.parts[0] for file in files("wakeward") or () if file.parts[0] != ".."}
 assert ours == {"wakeward", *(name for name in ours if name.endswith(".dist-info"))}, f"installs {sorted(ours)}"

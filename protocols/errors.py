@@ -28,7 +28,7 @@ class ConfigError(InvalidInputError):
         self.origin = origin
         self.problems = problems
         count = f"{len(problems)} mistakes" if len(problems) > 1 else "a mistake"
-        # All of them at once: whoever mends a file should not have to run the program once for each mistake.
+        # All of them at once: somebody who mends a file should not have to run the program once for each mistake.
         super().__init__("\n".join([f"{origin}: {count} in the configuration", *(f"  {p}" for p in problems)]))
 
 

@@ -74,12 +74,6 @@ class AgentCore:
         elif session is not self._changed:
             self._changed_too[session.key] = session
 
-    def _note(self, session: Session) -> None:
-        if self._changed is None:
-            self._changed = session
-        else:
-            self._changed_too[session.key] = session
-
     def move(self, session: Session, state: SessionState) -> None:
         """Let a session stand somewhere else, and tell the host when that makes it busy or idle."""
         if session.move(state):
@@ -93,8 +87,8 @@ class AgentCore:
 
     def forget_if_empty(self, session: Session) -> None:
         """Drop a session in which nothing is left."""
-        if session.is_empty and self.state.sessions.pop(session.key, None) is not None and session is not self._changed:
-            self._note(session)
+        if session.is_empty and self.state.sessions.pop(session.key, None) is not None:
+            self.put(session, session.record)  # that it went is a change as well
 
     def forget_agent(self) -> None:
         """Let nothing be kept of the agent itself. Should it stay after all, its clock starts from the beginning."""
@@ -109,11 +103,7 @@ class AgentCore:
         changed = self._changed
         if changed is not None:
             self._changed = None
-            if state.sessions.get(changed.key) is changed and changed.record is not changed.saved:
-                changed.saved = changed.record
-                self.ctx.save(self.agent_id, changed.record)
-            else:
-                self._store(changed)
+            self._store(changed)
             if self._changed_too:
                 for session in self._changed_too.values():
                     self._store(session)

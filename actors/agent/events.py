@@ -36,7 +36,7 @@ class SessionEvents:
         self._core = core
 
     def accept(self, session: Session, notice: Notice) -> Enqueued:
-        """Queue the event of a notice, or say why not, and answer whoever waits to hear of it."""
+        """Queue the event of a notice, or say why not, and answer the caller that waits to hear of it."""
         core = self._core
         if session.queue is None:
             policy = core.state.settings.queue
@@ -159,7 +159,7 @@ class SessionEvents:
 
 
 def _receipt_of(enqueued: Enqueued, session_key: str) -> Receipt:
-    """What became of an event, for whoever sent it."""
+    """What became of an event, for its sender."""
     match enqueued:
         case Accepted():
             return ACCEPTED

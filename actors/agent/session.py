@@ -6,7 +6,7 @@ out again after a restart.
 
 The states:
 
-    RESTING   nothing is pending. Events may wait for whoever wakes the session next, or it is parked (in the record)
+    RESTING   nothing is pending. Events may wait for the next wake, or it is parked (in the record)
     PENDING   a wake is pending, and waits for its instant, or for the end of a pause
     IN_LINE   a wake is due, and waits for a turn slot of the host
     SERVING   it has a slot, and works off what it has taken. Within one message only

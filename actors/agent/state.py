@@ -27,10 +27,10 @@ class AgentState:
 
     settings: AgentSettings
     clock: CooldownClock
+    clock_saved: CooldownClock
     sessions: dict[str, Session] = Factory(dict[str, Session])
     next_event_id: int = 1
     heartbeat_served_ms: int | None = None
-    clock_saved: CooldownClock | None = None
     paused: bool = False
     retired: Leaving | None = None
 

@@ -104,7 +104,7 @@ class SessionTurns:
 
     def _begins(self, session: Session, wake: PendingWake) -> bool:
         """Start the turn of a wake, if the gate lets it pass. Returns whether a turn has started."""
-        seen = session.queue is not None and self._events.take_seen(session)
+        seen = self._events.take_seen(session)
         if seen and self._held.is_idle_exit(session, wake):
             self._held.skip(session, wake, NO_EVENT)
         elif not self._admits(wake):
@@ -254,14 +254,13 @@ class SessionTurns:
 
     def _ran(self, session: Session, turn: TurnRecord, ran: Ran) -> None:
         core, wake = self._core, turn.wake
-        count = self._events.acknowledge(session, turn) if turn.event_ids else 0
+        count = self._events.acknowledge(session, turn)
         if turn.events_dropped:
             left = session.record.events_dropped - turn.events_dropped
             core.put(session, evolve(session.record, events_dropped=left))
         kind = DecisionKind.RAN
         core.decide(kind, session.key, wake, wake.reason, turn_id=turn.turn_id, text=ran.reply, events=count)
-        if wake.callers:
-            self._held.answer(wake, ran)
+        self._held.answer(wake, ran)
 
     def _failed(self, session: Session, turn: TurnRecord, failed: Failed) -> None:
         self._core.decide(DecisionKind.FAILED, session.key, turn.wake, failed.reason, turn_id=turn.turn_id)

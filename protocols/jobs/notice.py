@@ -83,7 +83,7 @@ def told_text(
         cleanup_failed: Whether cleaning up after the child failed. A cancel is told then; the text is the same.
         notify_on_empty_success: Whether a success without output is told.
     """
-    # Whoever cancelled it knows. That cleaning up has failed is news (openclaw#141973).
+    # The one who cancelled it knows. That cleaning up has failed is news (openclaw#141973).
     if reason is ExitReason.MANUAL_CANCEL and not cleanup_failed:
         return None
     # Cut to the last 400 units first, then show the first 180 of those: both limits are OpenClaw's, as recorded.

@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Iterable
-from typing import Final, assert_never
+from typing import Final
 
 from ..sessions.key import parse_session_key
-from ..sessions.route import GLOBAL_KEY, EventRoute, Routing, Scope, event_route, main_session_key
+from ..sessions.route import EventRoute, Routing, event_route, main_route
 from ..values.ecmascript import es_trim
 from .session_keys import split_thread
 
@@ -53,14 +53,7 @@ def direct_event_route(key: str, routing: Routing, peer: str | None) -> EventRou
     # A route that has moved already (a cron run) stays as it is.
     if route.event_key != key or parsed is None or peer is None or peer != _direct_peer(key):
         return route
-    match routing.scope:
-        case Scope.GLOBAL:
-            return EventRoute(GLOBAL_KEY, parsed.agent_id, None)
-        case Scope.PER_SENDER:
-            main = main_session_key(parsed.agent_id, routing.main_key)
-            return EventRoute(main, None, main)
-        case _:
-            assert_never(routing.scope)
+    return main_route(parsed.agent_id, routing)
 
 
 def _direct_peer(key: str) -> str | None:

@@ -91,13 +91,18 @@ def event_route(key: str, routing: Routing) -> EventRoute:
         return EventRoute(key)
     if not parsed.is_cron_run:  # every other session has turns of its own that read its queue
         return EventRoute(key, None, key)
+    return main_route(parsed.agent_id, routing)
+
+
+def main_route(agent_id: str, routing: Routing) -> EventRoute:
+    """The route of an event that is told to the main session of an agent."""
     match routing.scope:
         case Scope.GLOBAL:
             # All senders share this queue, so the target is all that still names the agent.
-            return EventRoute(GLOBAL_KEY, parsed.agent_id, None)
+            return EventRoute(GLOBAL_KEY, agent_id, None)
         case Scope.PER_SENDER:
             # Queue and wake name the same session, or the turn would read another queue than the one that was filled.
-            main = main_session_key(parsed.agent_id, routing.main_key)
+            main = main_session_key(agent_id, routing.main_key)
             return EventRoute(main, None, main)
         case _:
             assert_never(routing.scope)

@@ -158,7 +158,7 @@ class Assembly:
             case Wake() | Notice() as message:
                 self._refuse(message, letter)
             case TurnEnded(turn_id=turn_id):
-                self._turns.close(turn_id)
+                self._outstanding.close_turn(turn_id)
             case message:
                 self.jobs.give_up(message, f"{letter.reason.value} {letter.detail}".strip())
 

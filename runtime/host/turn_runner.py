@@ -123,10 +123,6 @@ class TurnRunner:
             running.outcome = outcome
             running.scope.cancel(reason=str(outcome))
 
-    def close(self, turn_id: int) -> None:
-        """The end of a turn has been dealt with, or will never be."""
-        self._outstanding.close_turn(turn_id)
-
     @property
     def running(self) -> list[TurnRequest]:
         """The turns that run, oldest first."""
@@ -149,7 +145,7 @@ class TurnRunner:
         finally:
             del self._running[request.turn_id]
             if not self._signal(address, TurnEnded(request.turn_id, request.session_key, outcome)):
-                self.close(request.turn_id)  # the agent has gone
+                self._outstanding.close_turn(request.turn_id)  # the agent has gone
 
     async def _call(self, request: TurnRequest, handler: RunTurn) -> Outcome:
         """Call the handler and make an outcome of whatever comes out of it. Only a cancellation passes."""

@@ -8,7 +8,7 @@ The way of an exit: the shell's child has an :class:`~wakeward.protocols.jobs.ex
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any, Protocol, final
+from typing import Protocol, final
 
 import trio
 
@@ -21,13 +21,11 @@ from ...protocols.jobs.sinks import Sinks
 from ...protocols.jobs.spec import DEFAULT_YIELD_AFTER_MS, JobSpec
 from ...protocols.sessions.locate import Location
 from ...protocols.wakes.wake import Source
+from ..kernel import Performer
 from .handle import JobHandle
 from .options import NO_OPTIONS, Command, JobOptions
 from .streams import JobStreams
 from .table import JobTable
-
-Performer = Callable[[str, Any, Any, Any], None]
-"""Performs an effect: the address of the actor that asked for it, and the three arguments."""
 
 
 class Shell(Protocol):

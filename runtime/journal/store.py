@@ -97,9 +97,9 @@ class Store(Generic[I]):
     @property
     def commit_at_once(self) -> Callable[[str, Any], None] | None:
         """See the kernel's port."""
-        return self._commit_at_once if isinstance(self.journal, MemoryJournal) else None
+        return self._add_to_image if isinstance(self.journal, MemoryJournal) else None
 
-    def _commit_at_once(self, owner: str, record: object) -> None:
+    def _add_to_image(self, owner: str, record: object) -> None:
         image = self.images.get(owner)
         if image is None:
             image = self.images[owner] = self.new_image()
@@ -122,11 +122,8 @@ class Store(Generic[I]):
 
     def committed(self, owner: str, records: Sequence[object]) -> None:
         """These are durable."""
-        image = self.images.get(owner)
-        if image is None:
-            image = self.images[owner] = self.new_image()
         for record in records:
-            self.apply(image, record)
+            self._add_to_image(owner, record)
         self._owners[owner].uncommitted_seq += len(records)
 
     def failed(self, owner: str, outcome: CommitOutcome) -> None:
