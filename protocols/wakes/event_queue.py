@@ -125,13 +125,11 @@ class EventQueue:
         session_key: The session in its canonical form. Every event carries it.
         capacity: How many events the queue admits, at least 1.
         overflow: What the queue does at this bound.
-        unseen_drop_count: How many events were dropped that no turn has been told of yet; see :meth:`consume`.
     """
 
     session_key: str
     capacity: int = CAPACITY_DEFAULT
     overflow: QueueOverflow = QueueOverflow.REJECT
-    unseen_drop_count: int = field(default=0, init=False)
     # Each dict is None while it is empty: most sessions are idle, and an empty dict costs 64 bytes.
     _events: dict[int, Event] | None = field(default=None, init=False)
     # How many events share a context key and text: the queue searches for a repeat only where there is one.
@@ -209,18 +207,15 @@ class EventQueue:
         """The oldest events in order, at most ``limit`` of them. Changes nothing."""
         return () if self._events is None else tuple(islice(self._events.values(), limit))
 
-    def consume(self, shown: Iterable[Event | int], *, seen_drop_count: int = 0) -> tuple[Event, ...]:
+    def consume(self, shown: Iterable[Event | int]) -> tuple[Event, ...]:
         """Acknowledge what a turn was shown: remove exactly these events, by number.
 
         Args:
             shown: Events or their numbers. A number that is not queued is ignored, so a second call changes nothing.
-            seen_drop_count: The part of :attr:`unseen_drop_count` that the turn was told of.
 
         Returns:
             The removed events, in the order of ``shown``.
         """
-        assert 0 <= seen_drop_count <= self.unseen_drop_count, (seen_drop_count, self.unseen_drop_count)
-        self.unseen_drop_count -= seen_drop_count
         # A shown event can be gone: dropped at the bound, or taken back, while the turn ran.
         return tuple(event for event_id in _ids(shown) if (event := self._take(event_id)) is not None)
 
@@ -314,8 +309,6 @@ class EventQueue:
     def _drop_surplus(self) -> Event | None:
         if self._events is None or len(self._events) <= self.capacity:
             return None
-        # Counted apart from consumed: the next turn is told how many events it will never see.
-        self.unseen_drop_count += 1
         return self._take(next(iter(self._events)))
 
     def _take(self, event_id: int) -> Event | None:

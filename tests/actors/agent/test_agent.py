@@ -10,6 +10,7 @@ from wakeward.actors.agent.session import Session
 from wakeward.protocols.config import HeartbeatSchedule, QueuePolicy, RetryPolicy
 from wakeward.protocols.wakes.cooldown import CooldownPolicy
 from wakeward.protocols.wakes.decision import DecisionKind
+from wakeward.protocols.wakes.event_queue import QueueOverflow
 from wakeward.protocols.wakes.messages import NoticeSeen
 from wakeward.protocols.wakes.turn import Failed, Ran, Skipped
 from wakeward.protocols.wakes.wake import Intent
@@ -107,6 +108,28 @@ def test_a_parked_session_stays_parked_when_its_agent_is_started_again() -> None
     assert not world.active
     world.wake("agent:a:main", "hook", Intent.IMMEDIATE, coalesce_ms=0)
     assert texts(world) == ["broken"]
+
+
+def test_a_turn_acknowledges_the_drops_it_was_told_of_and_no_others() -> None:
+    world = world_of(queue=QueuePolicy(capacity=1, overflow=QueueOverflow.DROP_OLDEST))
+    session = world.states["ops"].sessions
+    world.notify(OPS, "a", intent=None)
+    world.notify(OPS, "b", intent=None)
+    assert session[OPS].record.events_dropped == 1
+    world.wake(OPS, "manual", Intent.MANUAL, coalesce_ms=0)
+    assert (texts(world), world.started[-1].events_dropped) == (["b"], 1)
+    world.notify(OPS, "c", intent=None)
+    assert session[OPS].record.events_dropped == 2
+    world.end(Skipped("quiet-hours"))
+    assert session[OPS].record.events_dropped == 2  # a turn that did not run was told of nothing
+    world.wake(OPS, "manual", Intent.MANUAL, coalesce_ms=0)
+    assert (texts(world), world.started[-1].events_dropped) == (["c"], 2)
+    world.notify(OPS, "d", intent=None)
+    world.end()
+    assert session[OPS].record.events_dropped == 1
+    queue = session[OPS].queue
+    assert queue is not None
+    assert [event.text for event in queue.peek()] == ["d"]
 
 
 def test_waiters_settle_with_the_outcome_and_may_ask_for_the_first_deferral() -> None:

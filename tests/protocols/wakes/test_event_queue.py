@@ -127,22 +127,17 @@ def test_the_oldest_is_dropped_visibly() -> None:
     first = owner.take("a")
     owner.take("b")
     assert owner.say("c") == Accepted(owner.queue.peek()[-1], dropped=first)
-    assert (texts(owner.queue), owner.queue.unseen_drop_count) == (["b", "c"], 1)
+    assert texts(owner.queue) == ["b", "c"]
 
 
-def test_a_turn_acknowledges_the_drops_it_was_told_of_and_no_others() -> None:
+def test_a_turn_acknowledges_nothing_that_was_dropped_while_it_ran() -> None:
     owner = small(1, QueueOverflow.DROP_OLDEST)
     owner.take("a")
     owner.take("b")
-    shown, told = owner.queue.peek(), owner.queue.unseen_drop_count
+    shown = owner.queue.peek()
     owner.take("c")
-    assert owner.queue.consume(shown, seen_drop_count=told) == ()
-    assert (owner.queue.unseen_drop_count, texts(owner.queue)) == (1, ["c"])
-
-
-def test_no_turn_can_have_been_told_of_drops_that_were_not() -> None:
-    with pytest.raises(AssertionError):
-        Owner().queue.consume([], seen_drop_count=1)
+    assert owner.queue.consume(shown) == ()
+    assert texts(owner.queue) == ["c"]
 
 
 def test_exactly_what_was_shown_is_acknowledged() -> None:
@@ -330,7 +325,6 @@ class Account(RuleBasedStateMachine):
     @invariant()
     def what_was_accepted_is_accounted_for(self) -> None:
         assert len(self.accepted) == len(self.owner.queue) + sum(self.left.values())
-        assert self.owner.queue.unseen_drop_count == self.left["dropped"]
 
     @invariant()
     def no_event_is_changed_in_place(self) -> None:
